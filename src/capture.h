@@ -1,0 +1,60 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_CAPTURE_H_
+#define VIGIL_CAPTURE_H_
+
+#include "clock.h"
+#include "config.h"
+#include "gc.h"
+#include "lag.h"
+#include "loop.h"
+#include "v8_bridge.h"
+#include "window.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One incident at a time: start a CPU profile, wait, stop it, write it, take a
+ * heap snapshot, write that, describe it all, rename, say so in one line.
+ *
+ * The watch thread drives it and does everything that can be slow; the loop's
+ * own thread does only what V8 asks of it. */
+
+/* What the rule saw. Copied. */
+struct vigil__capture_cause {
+  struct vigil__isolate* iso;   /* The capture takes a reference. */
+  struct vigil__loop* loop;     /* Must live until the isolate leaves. */
+  uint64_t thread_id;           /* Node's; 0: main thread. */
+  char thread[64];              /* For people: "main thread", "worker 2 (x)". */
+  struct vigil__lag lag;
+  struct vigil__window_span span;
+  struct vigil__gc_copy gc;     /* Totals at the trigger. */
+  uint64_t gc_window_ns;        /* GC pauses within the window. */
+};
+
+/* Once, before any other thread exists. `wake` makes the watch thread call
+ * vigil__capture_step() soon; it is called on the loop's thread. 0 or -errno. */
+int vigil__capture_init(const struct vigil__config* config,
+                        void (*wake)(void));
+
+/* Watch thread. An incident is being made. */
+bool vigil__capture_running(void);
+
+/* Watch thread, when none is running: opens the incident and asks for the
+ * profile. 0; -ESRCH, the thread has just ended; or -errno, said in one line. */
+int vigil__capture_begin(const struct vigil__capture_cause* cause);
+
+/* Watch thread: goes on as far as it can without waiting for the loop. Returns
+ * the time until it wants to be called again if not woken before, in ns; 0:
+ * only when woken. */
+uint64_t vigil__capture_step(vigil__mono_t now);
+
+/* The isolate's own thread, from vigil__isolate_attach()'s callback: closes it. An incident that is under way for it is
+ * finished with what it has, within VIGIL__CAPTURE_LEAVE_NS, or given up;
+ * either way nothing touches the isolate after this. */
+void vigil__capture_leave(struct vigil__isolate* iso);
+
+#define VIGIL__CAPTURE_LEAVE_NS VIGIL__SEC
+
+#endif  /* VIGIL_CAPTURE_H_ */

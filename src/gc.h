@@ -1,0 +1,55 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_GC_H_
+#define VIGIL_GC_H_
+
+#include "clock.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* GC pauses of one isolate, from V8's prologue and epilogue callbacks. */
+enum vigil__gc_kind {
+  VIGIL__GC_SCAVENGE,
+  VIGIL__GC_MINOR_MARK_SWEEP,
+  VIGIL__GC_MARK_SWEEP_COMPACT,
+  VIGIL__GC_INCREMENTAL_MARKING,
+  VIGIL__GC_WEAK_CALLBACKS,
+  VIGIL__GC_KINDS
+};
+
+struct vigil__gc;
+
+struct vigil__gc_copy {
+  uint64_t pause_ns;                    /* All pauses; nested ones count once. */
+  uint64_t count[VIGIL__GC_KINDS];
+  uint64_t ns[VIGIL__GC_KINDS];         /* Nested ones count in both. */
+  uint64_t max_ns[VIGIL__GC_KINDS];
+};
+
+/* Zeroed, or NULL when there is no memory. */
+struct vigil__gc* vigil__gc_new(void);
+void vigil__gc_free(struct vigil__gc* gc);
+
+/* The isolate's thread only; no allocation, no lock. */
+void vigil__gc_begin(struct vigil__gc* gc,
+                     enum vigil__gc_kind kind,
+                     vigil__mono_t now);
+void vigil__gc_end(struct vigil__gc* gc,
+                   enum vigil__gc_kind kind,
+                   vigil__mono_t now);
+
+/* Any thread. Each figure is whole; two of them may be one pause apart. */
+void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy);
+
+/* As metrics and reports call the kind. */
+const char* vigil__gc_name(enum vigil__gc_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* VIGIL_GC_H_ */

@@ -1,0 +1,134 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#include "vigil.h"
+
+#include "capture.h"
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "loop.h"
+#include "thread.h"
+#include "vigil_uv.h"
+#include "watch.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>  /* getenv */
+#include <string.h>
+#include <unistd.h>  /* getcwd, getuid */
+#include "uv.h"
+
+static struct vigil__config config;
+static bool on;
+/* Only a hint that saves calls; uv_once() in watch.c orders the rest. */
+static atomic_bool armed;
+
+static void arm(void) {
+  if (atomic_load_explicit(&armed, memory_order_relaxed))
+    return;
+  atomic_store_explicit(&armed, true, memory_order_relaxed);
+  vigil__watch_start();
+}
+
+/* ---- called by libuv */
+
+static void* loop_init(struct uv_loop_s* loop) {
+  return vigil__watch_is_self() ? NULL
+                                : vigil__thread_add(loop, vigil__mono_now());
+}
+
+static void loop_close(void* record) {
+  vigil__thread_remove(record);
+}
+
+static void run_begin(void* record) {
+  vigil__loop_run_begin(record, vigil__mono_now());
+}
+
+static void run_end(void* record) {
+  vigil__loop_run_end(record, vigil__mono_now());
+}
+
+static void poll_enter(void* record) {
+  vigil__loop_poll_enter(record, vigil__mono_now());
+}
+
+static void poll_exit(void* record, int nevents) {
+  vigil__loop_poll_exit(record, vigil__mono_now(), nevents);
+}
+
+static void serves(void* record) {
+  (void) record;
+  arm();
+}
+
+static const struct vigil_uv_hooks hooks = {
+  loop_init, loop_close, run_begin, run_end, poll_enter, poll_exit, serves
+};
+
+/* ---- called by Node */
+
+static const char* get(void* arg, const char* name) {
+  (void) arg;
+  return getenv(name);
+}
+
+static void complain(void* arg, const char* line) {
+  (void) arg;
+  vigil__log("%s", line);
+}
+
+/* A program may change its folder; VIGIL_DIR means the one it began in. */
+static void make_dir_absolute(void) {
+  char path[VIGIL__DIR_MAX];
+  size_t len;
+
+  if (config.dir[0] == '/' || getcwd(path, sizeof(path)) == NULL)
+    return;
+  len = strlen(path);
+  if (len + 1 + strlen(config.dir) >= sizeof(path))
+    return;
+  path[len] = '/';
+  strcpy(path + len + 1, config.dir);
+  strcpy(config.dir, path);
+}
+
+void vigil_init(void) {
+  vigil__config_read(&config, (unsigned) getuid(), get, complain, NULL);
+  if (config.mode == VIGIL__MODE_OFF)
+    return;
+  make_dir_absolute();
+  if (vigil__threads_init() != 0 ||
+      vigil__capture_init(&config, vigil__watch_wake) != 0) {
+    vigil__log("cannot start: this process is not watched");
+    return;
+  }
+  vigil__watch_init(&config);
+  on = true;
+  uv__vigil_hooks = &hooks;
+}
+
+static void leaving(struct vigil__isolate* iso) {
+  vigil__thread_detach(iso);
+  vigil__capture_leave(iso);
+}
+
+void vigil_attach(void* isolate,
+                  void* env,
+                  struct uv_loop_s* loop,
+                  uint64_t thread_id,
+                  const char* name) {
+  struct vigil__isolate* iso;
+
+  if (!on)
+    return;
+  iso = vigil__isolate_attach(isolate, env, leaving);
+  if (iso == NULL) {
+    vigil__log("no memory to watch thread %llu",
+               (unsigned long long) thread_id);
+    return;
+  }
+  vigil__thread_attach(loop, iso, thread_id, name);
+  if (config.mode == VIGIL__MODE_ON)
+    arm();
+}

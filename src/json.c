@@ -1,0 +1,183 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#include "json.h"
+
+#include "os.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>  /* PRIu64 */
+#include <stdio.h>     /* snprintf */
+#include <stdlib.h>    /* free */
+#include <string.h>
+
+static void fail(struct vigil__json* j, int error) {
+  if (j->error == 0)
+    j->error = error;
+}
+
+static void put(struct vigil__json* j, const char* s, size_t len) {
+  const size_t limit = j->limit == 0 ? 1 << 20 : j->limit;
+  size_t size = j->size == 0 ? 4096 : j->size;
+  char* data;
+
+  if (j->error != 0)
+    return;
+  if (len > limit - j->len) {
+    fail(j, -EFBIG);
+    return;
+  }
+  if (j->len + len > j->size) {
+    while (size < j->len + len)
+      size *= 2;
+    data = vigil__os.realloc(j->data, size);
+    if (data == NULL) {
+      fail(j, -ENOMEM);
+      return;
+    }
+    j->data = data;
+    j->size = size;
+  }
+  memcpy(j->data + j->len, s, len);
+  j->len += len;
+}
+
+static void put_string(struct vigil__json* j, const char* s) {
+  size_t left = strlen(s);
+  char code[8];
+  size_t n;
+
+  put(j, "\"", 1);
+  for (; left != 0; s += n, left -= n) {
+    const unsigned char c = (unsigned char) *s;
+
+    n = vigil__text_utf8(s, left);
+    if (n == 0) {
+      n = 1;
+      put(j, "\\ufffd", 6);
+    } else if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == 0x7f) {
+      put(j, code, (size_t) snprintf(code, sizeof(code), "\\u%04x", c));
+    } else {
+      put(j, s, n);
+    }
+  }
+  put(j, "\"", 1);
+}
+
+/* What comes before any value: the comma, the line, the key. */
+static void begin(struct vigil__json* j, const char* key) {
+  const uint32_t bit = 1u << j->depth;
+  const bool in_object = j->depth != 0 && (j->array & bit) == 0;
+  unsigned i;
+
+  if (in_object != (key != NULL) || (j->depth == 0 && j->more != 0)) {
+    fail(j, -EINVAL);
+    return;
+  }
+  if (j->more & bit)
+    put(j, ",", 1);
+  j->more |= bit;
+  if (j->depth != 0) {
+    put(j, "\n", 1);
+    for (i = 0; i < j->depth; i++)
+      put(j, "  ", 2);
+  }
+  if (key != NULL) {
+    put_string(j, key);
+    put(j, ": ", 2);
+  }
+}
+
+static void nest(struct vigil__json* j, const char* key, bool array) {
+  uint32_t bit;
+
+  begin(j, key);
+  put(j, array ? "[" : "{", 1);
+  if (j->depth + 1 == VIGIL__JSON_DEPTH)
+    fail(j, -EINVAL);
+  if (j->error != 0)
+    return;
+  bit = 1u << ++j->depth;
+  j->more &= ~bit;
+  j->array = array ? j->array | bit : j->array & ~bit;
+}
+
+void vigil__json_object(struct vigil__json* j, const char* key) {
+  nest(j, key, false);
+}
+
+void vigil__json_array(struct vigil__json* j, const char* key) {
+  nest(j, key, true);
+}
+
+void vigil__json_end(struct vigil__json* j) {
+  const uint32_t bit = 1u << j->depth;
+  unsigned i;
+
+  if (j->depth == 0)
+    fail(j, -EINVAL);
+  if (j->error != 0)
+    return;
+  j->depth--;
+  if (j->more & bit) {
+    put(j, "\n", 1);
+    for (i = 0; i < j->depth; i++)
+      put(j, "  ", 2);
+  }
+  put(j, j->array & bit ? "]" : "}", 1);
+}
+
+void vigil__json_string(struct vigil__json* j,
+                        const char* key,
+                        const char* s) {
+  begin(j, key);
+  put_string(j, s);
+}
+
+static void put_text(struct vigil__json* j, const char* key, const char* text) {
+  begin(j, key);
+  put(j, text, strlen(text));
+}
+
+void vigil__json_uint(struct vigil__json* j, const char* key, uint64_t v) {
+  char text[24];
+
+  snprintf(text, sizeof(text), "%" PRIu64, v);
+  put_text(j, key, text);
+}
+
+void vigil__json_int(struct vigil__json* j, const char* key, int64_t v) {
+  char text[24];
+
+  snprintf(text, sizeof(text), "%" PRId64, v);
+  put_text(j, key, text);
+}
+
+void vigil__json_bool(struct vigil__json* j, const char* key, bool v) {
+  put_text(j, key, v ? "true" : "false");
+}
+
+void vigil__json_null(struct vigil__json* j, const char* key) {
+  put_text(j, key, "null");
+}
+
+void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns) {
+  char text[32];
+
+  snprintf(text, sizeof(text), "%" PRIu64 ".%06" PRIu64, ns / 1000000,
+           ns % 1000000);
+  put_text(j, key, text);
+}
+
+int vigil__json_finish(struct vigil__json* j) {
+  if (j->depth != 0 || j->more == 0)
+    fail(j, -EINVAL);
+  put(j, "\n", 1);
+  return j->error;
+}
+
+void vigil__json_free(struct vigil__json* j) {
+  free(j->data);
+  *j = (struct vigil__json) { .limit = j->limit };
+}

@@ -1,0 +1,116 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#include "thread.h"
+
+#include <stdio.h>   /* snprintf */
+#include <stdlib.h>  /* calloc, free */
+#include "uv.h"
+
+static uv_mutex_t mutex;
+static struct vigil__thread* first;
+
+int vigil__threads_init(void) {
+  return uv_mutex_init(&mutex);
+}
+
+void vigil__threads_lock(void) {
+  uv_mutex_lock(&mutex);
+}
+
+void vigil__threads_unlock(void) {
+  uv_mutex_unlock(&mutex);
+}
+
+struct vigil__thread* vigil__threads_first(void) {
+  return first;
+}
+
+struct vigil__loop* vigil__thread_add(const void* uv, vigil__mono_t now) {
+  struct vigil__thread* t = calloc(1, sizeof(*t));
+
+  if (t == NULL)
+    return NULL;
+  t->loop = vigil__loop_new(now);
+  if (t->loop == NULL) {
+    free(t);
+    return NULL;
+  }
+  t->uv = uv;
+  snprintf(t->name, sizeof(t->name), "a loop that is not Node's");
+  vigil__threads_lock();
+  t->next = first;
+  first = t;
+  vigil__threads_unlock();
+  return t->loop;
+}
+
+static void free_thread(struct vigil__thread* t) {
+  if (t->iso != NULL)
+    vigil__isolate_unref(t->iso);
+  vigil__window_free(t->window);
+  vigil__loop_free(t->loop);
+  free(t);
+}
+
+void vigil__thread_remove(struct vigil__loop* loop) {
+  struct vigil__thread** p;
+  struct vigil__thread* t = NULL;
+
+  vigil__threads_lock();
+  for (p = &first; *p != NULL; p = &(*p)->next) {
+    if ((*p)->loop == loop) {
+      t = *p;
+      *p = t->next;
+      break;
+    }
+  }
+  vigil__threads_unlock();
+  if (t != NULL)
+    free_thread(t);
+}
+
+void vigil__thread_attach(const void* uv,
+                          struct vigil__isolate* iso,
+                          uint64_t id,
+                          const char* name) {
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = first; t != NULL; t = t->next) {
+    if (t->uv != uv)
+      continue;
+    if (t->iso != NULL)
+      vigil__isolate_unref(t->iso);
+    t->iso = iso;
+    t->id = id;
+    t->kind = id == 0 ? VIGIL__THREAD_MAIN : VIGIL__THREAD_WORKER;
+    if (id == 0)
+      snprintf(t->name, sizeof(t->name), "main thread");
+    else
+      snprintf(t->name, sizeof(t->name), "worker %llu%s%.40s%s",
+               (unsigned long long) id, name[0] ? " (" : "", name,
+               name[0] ? ")" : "");
+    break;
+  }
+  vigil__threads_unlock();
+  if (t == NULL)
+    vigil__isolate_unref(iso);
+}
+
+void vigil__thread_detach(struct vigil__isolate* iso) {
+  struct vigil__thread* t;
+  bool found = false;
+
+  vigil__threads_lock();
+  for (t = first; t != NULL; t = t->next) {
+    if (t->iso == iso) {
+      t->iso = NULL;
+      found = true;
+      break;
+    }
+  }
+  vigil__threads_unlock();
+  if (found)
+    vigil__isolate_unref(iso);
+}

@@ -1,0 +1,63 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_THREAD_H_
+#define VIGIL_THREAD_H_
+
+#include "loop.h"
+#include "rule.h"
+#include "v8_bridge.h"
+#include "window.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The loops of this process. The list and every field but the record itself
+ * are under vigil__threads_lock(); a loop's thread takes it only when the loop
+ * begins, ends or is attached, the watch thread for well under a millisecond
+ * once a second. */
+enum vigil__thread_kind {
+  VIGIL__THREAD_OTHER,          /* A loop that an add-on or libuv user runs. */
+  VIGIL__THREAD_MAIN,
+  VIGIL__THREAD_WORKER
+};
+
+#define VIGIL__GC_SECONDS 640u  /* As many as slices in a window. */
+
+struct vigil__thread {
+  struct vigil__thread* next;
+  struct vigil__loop* loop;
+  const void* uv;               /* The uv_loop_t, to find it by. */
+  enum vigil__thread_kind kind;
+  uint64_t id;                  /* Node's thread id; 0: main thread. */
+  char name[64];                /* For people. */
+  struct vigil__isolate* iso;   /* NULL: not attached. */
+  /* The watch thread's own, once it looks at this loop. */
+  struct vigil__window* window;
+  struct vigil__rule_state rule;
+  uint64_t gc_pause_ns[VIGIL__GC_SECONDS];  /* Totals, one per tick. */
+  uint32_t ticks;
+};
+
+int vigil__threads_init(void);
+void vigil__threads_lock(void);
+void vigil__threads_unlock(void);
+
+/* First of the list. Under the lock. */
+struct vigil__thread* vigil__threads_first(void);
+
+/* Any thread; takes the lock. NULL when there is no memory. */
+struct vigil__loop* vigil__thread_add(const void* uv, vigil__mono_t now);
+
+/* The loop closes; frees it all. */
+void vigil__thread_remove(struct vigil__loop* loop);
+
+/* The loop belongs to a Node environment; the list takes the reference. */
+void vigil__thread_attach(const void* uv,
+                          struct vigil__isolate* iso,
+                          uint64_t id,
+                          const char* name);
+/* The environment leaves, the loop stays. */
+void vigil__thread_detach(struct vigil__isolate* iso);
+
+#endif  /* VIGIL_THREAD_H_ */

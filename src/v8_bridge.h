@@ -1,0 +1,78 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_V8_BRIDGE_H_
+#define VIGIL_V8_BRIDGE_H_
+
+#include "gc.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The one place that talks to V8 and Node, which have no C API. "Own thread"
+ * is the thread that runs the isolate; nothing here runs JavaScript. */
+struct vigil__isolate;
+struct vigil__cpu_profile;
+struct vigil__heap_snapshot;
+
+/* Takes one chunk. Not 0: stop writing. */
+typedef int (*vigil__sink)(void* arg, const char* data, size_t len);
+
+/* Own thread. Hooks the GC callbacks; calls `leaving` on the own thread
+ * when the environment goes (end of a Worker, exit of the process): it must
+ * call vigil__isolate_close(), and after it only unref is allowed. The caller owns one reference. NULL when there
+ * is no memory, or for an isolate that is being made into a snapshot. */
+struct vigil__isolate* vigil__isolate_attach(void* isolate,
+                                             void* env,
+                                             void (*leaving)(
+                                                 struct vigil__isolate* iso));
+/* Any thread. */
+void vigil__isolate_ref(struct vigil__isolate* iso);
+void vigil__isolate_unref(struct vigil__isolate* iso);
+/* No job runs from now on; own thread. Whether that was called; any thread. */
+void vigil__isolate_close(struct vigil__isolate* iso);
+int vigil__isolate_gone(struct vigil__isolate* iso);
+void vigil__isolate_gc(struct vigil__isolate* iso, struct vigil__gc_copy* copy);
+
+/* Any thread: has `fn(arg)` run on the own thread at its next safe point, in
+ * running JavaScript or from the loop, whichever comes first. It may never run
+ * when the environment goes. 0, or -ESRCH when that has happened. */
+int vigil__isolate_run(struct vigil__isolate* iso,
+                       void (*fn)(void* arg),
+                       void* arg);
+
+/* Own thread. 0, -EBUSY when V8 refuses, -ENOMEM. */
+int vigil__cpu_profile_start(struct vigil__isolate* iso,
+                             unsigned interval_us,
+                             struct vigil__cpu_profile** profile);
+/* Own thread. After it the profile may be written. */
+void vigil__cpu_profile_stop(struct vigil__cpu_profile* profile);
+/* Any one thread: a stopped profile is plain C++ memory that V8 has no more
+ * part in. 0, or what the sink gave. */
+int vigil__cpu_profile_write(struct vigil__cpu_profile* profile,
+                             vigil__sink sink,
+                             void* arg);
+/* Own thread; stops it first if it runs. */
+void vigil__cpu_profile_free(struct vigil__cpu_profile* profile);
+
+/* Own thread; stops the world for its whole length. 0, -ENOMEM when the heap
+ * is too big for the memory that is left (`*need`, `*have` in bytes). */
+int vigil__heap_snapshot_take(struct vigil__isolate* iso,
+                              struct vigil__heap_snapshot** snapshot,
+                              uint64_t* need,
+                              uint64_t* have);
+/* Any one thread, as above. */
+int vigil__heap_snapshot_write(struct vigil__heap_snapshot* snapshot,
+                               vigil__sink sink,
+                               void* arg);
+/* Own thread. */
+void vigil__heap_snapshot_free(struct vigil__heap_snapshot* snapshot);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* VIGIL_V8_BRIDGE_H_ */

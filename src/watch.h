@@ -1,0 +1,27 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_WATCH_H_
+#define VIGIL_WATCH_H_
+
+#include "config.h"
+
+#include <stdbool.h>
+
+/* The watch thread: one per process, with its own libuv loop. Once a second it
+ * copies each loop's record, evaluates the rule and drives a capture. */
+
+/* Once, before any other thread exists. `config` must live on. */
+void vigil__watch_init(const struct vigil__config* config);
+
+/* Starts the thread; again and again is fine. Any thread, but the first call
+ * comes from a loop's thread. Failure is logged once and final. */
+void vigil__watch_start(void);
+
+/* Has the watch thread look at captures now. Any thread. */
+void vigil__watch_wake(void);
+
+/* The calling thread is the watch thread: its own loop gets no record. */
+bool vigil__watch_is_self(void);
+
+#endif  /* VIGIL_WATCH_H_ */

@@ -1,0 +1,139 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+// What an incident on disk must be, for all tests that make one.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { MINUTE, until } from './helpers.mjs';
+
+const NAME = /^incident-\d{8}T\d{6}Z-\d+(-\d+)?$/;
+
+// Complete incidents in a VIGIL_DIR, oldest first.
+export function incidents(dir) {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir).filter((name) => name.startsWith('incident-')).sort()
+    .map((name) => path.join(dir, name));
+}
+
+// Incidents in the making.
+export function unfinished(dir) {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir).filter((name) => name.startsWith('.tmp-'));
+}
+
+// Waits until `dir` holds `count` incidents and Vigil has spoken of the last
+// one, which comes right after.
+export async function waitForIncident(app, dir, count = 1, ms = 2 * MINUTE) {
+  await until(() => {
+    if (app.exited) throw new Error(`ended without incident ${count}; it said ${app.said()}`);
+    return incidents(dir).length >= count;
+  }, () => `incident ${count} in ${dir}; it said ${app.said()}`, ms);
+  await until(() => app.vigil.filter(isIncident).length >= count,
+              () => `line about incident ${count}; it said ${app.said()}`, MINUTE);
+  return incidents(dir)[count - 1];
+}
+
+export const isIncident = (line) => /lag p99 is \d+ ms over the last .*incident-/.test(line);
+
+const mode = (file) => (statSync(file).mode & 0o7777).toString(8);
+const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
+
+// Checks all that every incident must be. Returns its parts; `profile` and
+// `snapshot` are null where there is none.
+export function checkIncident(dir) {
+  assert.match(path.basename(dir), NAME);
+  assert.equal(mode(dir), '700');
+  const manifest = read(path.join(dir, 'incident.json'));
+  assert.equal(manifest.schema, 1);
+  assert.ok(Date.parse(manifest.triggered) <= Date.parse(manifest.finished));
+  assert.equal(manifest.rule.name, 'lag-p99');
+  assert.ok(manifest.lag.p99Ms > manifest.rule.limitMs);
+  assert.ok(manifest.lag.p50Ms <= manifest.lag.p99Ms && manifest.lag.p99Ms <= manifest.lag.maxMs);
+  assert.ok(manifest.lag.busyMs <= manifest.lag.windowMs);
+
+  const names = manifest.files.map((file) => file.name);
+  assert.deepEqual(readdirSync(dir).sort(), [...names, 'incident.json'].sort());
+  assert.equal(mode(path.join(dir, 'incident.json')), '600');
+  for (const { name, bytes, sha256 } of manifest.files) {
+    const content = readFileSync(path.join(dir, name));
+    assert.equal(mode(path.join(dir, name)), '600', name);
+    assert.equal(content.length, bytes, name);
+    assert.equal(createHash('sha256').update(content).digest('hex'), sha256, name);
+  }
+  const only = (suffix, why) => {
+    const found = names.filter((name) => name.endsWith(suffix));
+    assert.ok(found.length <= 1);
+    // Either the file, or a reason why not.
+    assert.equal(found.length === 0, typeof why === 'string', suffix);
+    return found.length === 0 ? null : read(path.join(dir, found[0]));
+  };
+  const profile = only('.cpuprofile', manifest.noCpuProfile);
+  const snapshot = only('.heapsnapshot', manifest.noHeapSnapshot);
+  if (profile) checkProfile(profile);
+  if (snapshot) checkSnapshot(snapshot);
+  return { dir, manifest, profile, snapshot, names };
+}
+
+// As Chrome DevTools wants it.
+export function checkProfile(profile) {
+  const ids = new Set(profile.nodes.map((n) => n.id));
+  assert.equal(ids.size, profile.nodes.length);
+  assert.ok(profile.samples.length > 0);
+  assert.equal(profile.samples.length, profile.timeDeltas.length);
+  for (const id of profile.samples) assert.ok(ids.has(id));
+  for (const n of profile.nodes) {
+    assert.equal(typeof n.callFrame.functionName, 'string');
+    for (const id of n.children ?? []) assert.ok(ids.has(id));
+  }
+  assert.ok(profile.startTime < profile.endTime);
+}
+
+export function checkSnapshot({ snapshot, nodes, edges, strings }) {
+  const { meta } = snapshot;
+  const perNode = meta.node_fields.length;
+  const perEdge = meta.edge_fields.length;
+  assert.equal(nodes.length, snapshot.node_count * perNode);
+  assert.equal(edges.length, snapshot.edge_count * perEdge);
+  const name = meta.node_fields.indexOf('name');
+  const edgeCount = meta.node_fields.indexOf('edge_count');
+  const target = meta.edge_fields.indexOf('to_node');
+  let sum = 0;
+  for (let i = 0; i < nodes.length; i += perNode) {
+    sum += nodes[i + edgeCount];
+    if (typeof strings[nodes[i + name]] !== 'string') assert.fail(`node ${i} has no name`);
+  }
+  assert.equal(sum, snapshot.edge_count);
+  for (let i = target; i < edges.length; i += perEdge) {
+    if (edges[i] % perNode !== 0 || edges[i] >= nodes.length) assert.fail(`edge ${i} leads nowhere`);
+  }
+}
+
+// V8's own names for time outside of the program's functions.
+const IDLE = ['(idle)', '(root)'];
+
+// Samples, busy samples, and busy samples with the function on the stack.
+export function onStack(profile, functionName) {
+  const parents = new Map();
+  const byId = new Map(profile.nodes.map((n) => [n.id, n]));
+  for (const n of profile.nodes) for (const id of n.children ?? []) parents.set(id, n.id);
+  const has = new Map();
+  const find = (id) => {
+    if (id === undefined) return false;
+    if (!has.has(id)) {
+      has.set(id, byId.get(id).callFrame.functionName === functionName || find(parents.get(id)));
+    }
+    return has.get(id);
+  };
+  const busy = profile.samples.filter((id) => !IDLE.includes(byId.get(id).callFrame.functionName));
+  return { all: profile.samples.length, busy: busy.length, found: busy.filter(find).length };
+}
+
+// Asserts that a function is on the stack in most of the busy samples.
+export function checkGuilty(profile, functionName, share = 0.7) {
+  const { busy, found } = onStack(profile, functionName);
+  assert.ok(busy > 50, `only ${busy} busy samples`);
+  assert.ok(found >= share * busy, `${functionName} is in ${found} of ${busy} busy samples`);
+}

@@ -1,0 +1,48 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_WINDOW_ORACLE_H_
+#define VIGIL_WINDOW_ORACLE_H_
+
+#include "window.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a window must hold, from the periods themselves. */
+struct oracle_period {
+  vigil__mono_t start;
+  vigil__mono_t end;  /* UINT64_MAX: still open. */
+  bool self;
+};
+
+/* Sums the parts of p[0..n) inside of begin..end; p is in order of time. */
+static inline void oracle_sum(const struct oracle_period* p,
+                              size_t n,
+                              vigil__mono_t begin,
+                              vigil__mono_t end,
+                              enum vigil__window_what what,
+                              struct vigil__hist_copy* sum) {
+  size_t low = 0;
+  size_t high = n;
+
+  while (low < high) {
+    const size_t mid = (low + high) / 2;
+
+    if (p[mid].end > begin)
+      high = mid;
+    else
+      low = mid + 1;
+  }
+  *sum = (struct vigil__hist_copy) { .cell = { { 0, 0 } } };
+  for (; low < n && p[low].start < end; low++) {
+    const vigil__mono_t from = p[low].start > begin ? p[low].start : begin;
+    const vigil__mono_t to = p[low].end < end ? p[low].end : end;
+
+    if (to > from && !(what == VIGIL__WINDOW_MASKED && p[low].self))
+      vigil__hist_copy_add(sum, to - from);
+  }
+}
+
+#endif  /* VIGIL_WINDOW_ORACLE_H_ */

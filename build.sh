@@ -90,7 +90,7 @@ configure() {
   (cd "$WORK/node" && configure_flags | PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig \
     xargs "$PYTHON" configure.py) > "$WORK/configure.log" 2>&1 ||
     die "configure failed, see $WORK/configure.log: $(tail -n1 "$WORK/configure.log")"
-  "$PYTHON" "$top/deps/unity.py" "$release" 24
+  "$PYTHON" "$top/deps/unity.py" "$release"
   mkdir -p "$WORK/as-configured"; cp "$WORK/node/config.gypi" "$WORK/as-configured/"
   "$PYTHON" "$top/deps/config-gypi.py" "$WORK/node/config.gypi"
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes ninja compile V8 in unity chunks.
+"""Makes ninja compile V8 and Node in unity chunks.
 
-usage: unity.py OUT [FILES_PER_CHUNK]
+usage: unity.py OUT
 
-Headers dominate V8's compile time: 24 files of one folder cost little more
+Headers dominate the compile time: 24 files of one folder cost little more
 than one. After configure this rewrites gyp's ninja files so that the sources
 of one folder compile CHUNK at a time through a generated .cc that includes
 them; the archive steps then name the chunk's object instead of theirs.
@@ -16,9 +16,11 @@ import os
 import re
 import sys
 
-TARGETS = ['v8_base_without_compiler', 'v8_compiler',
-           'v8_compiler_for_mksnapshot_source_set', 'v8_initializers',
-           'v8_initializers_slow', 'v8_libbase', 'v8_libplatform']
+V8 = 'tools/v8_gypfiles/'
+# Target: files per chunk.
+TARGETS = {V8 + 'v8_base_without_compiler': 24, V8 + 'v8_compiler': 24,
+           V8 + 'v8_initializers': 24, V8 + 'v8_initializers_slow': 24,
+           V8 + 'v8_libbase': 24, V8 + 'v8_libplatform': 24, 'node_base': 10}
 EDGE = re.compile(r'build (\S+\.o): (cxx) (\S+)(?: \|\| (.*))?$')
 
 
@@ -52,8 +54,17 @@ def chunks_of(files, size):
         yield k, files[k * len(files) // count:(k + 1) * len(files) // count]
 
 
+def unit_text(target, sources, base):
+    """A chunk. Each file of Node's defines a static `_module`: rename them."""
+    for i, src in enumerate(sources):
+        include = f'#include "{os.path.relpath(src, base)}"\n'
+        if target == 'node_base':
+            include = f'#define _module _module_{i}\n{include}#undef _module\n'
+        yield include
+
+
 def rewrite(out, target, size, single):
-    path = f'{out}/obj/tools/v8_gypfiles/{target}.ninja'
+    path = f'{out}/obj/{target}.ninja'
     with open(path) as f:
         lines = f.read().replace('$\n', '').splitlines()
     edges, rest = compile_edges(lines)
@@ -73,12 +84,12 @@ def rewrite(out, target, size, single):
                 steps.append(f'build {obj}: cxx {src}{after}')
             if not together:
                 continue
-            unit = f'gen/unity/{target}/{slug}_{k}.cc'
-            unit_obj = f'obj/unity/{target}/{slug}_{k}.o'
+            name = f'unity/{os.path.basename(target)}/{slug}_{k}'
+            unit, unit_obj = f'gen/{name}.cc', f'obj/{name}.o'
             base = os.path.dirname(f'{out}/{unit}')
-            write_if_changed(f'{out}/{unit}', ''.join(
-                f'#include "{os.path.relpath(os.path.join(out, s), base)}"\n'
-                for _, s in together))
+            sources = [os.path.join(out, src) for _, src in together]
+            write_if_changed(f'{out}/{unit}',
+                             ''.join(unit_text(target, sources, base)))
             steps.append(f'build {unit_obj}: cxx {unit}{after}')
             replaced.update((obj, unit_obj) for obj, _ in together)
     result = []
@@ -94,7 +105,6 @@ def rewrite(out, target, size, single):
 
 def main():
     out = sys.argv[1]
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 24
     listed = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           'unity-single.txt')
     with open(listed) as f:
@@ -102,10 +112,10 @@ def main():
                   for name in f.read().split('\n')
                   if name and not name.startswith('#')]
     before = after = 0
-    for target in TARGETS:
+    for target, size in TARGETS.items():
         b, a = rewrite(out, target, size, single)
         before, after = before + b, after + a
-    print(f'  V8: {before} compile steps become {after}')
+    print(f'  V8 and Node: {before} compile steps become {after}')
 
 
 if __name__ == '__main__':

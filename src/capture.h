@@ -6,11 +6,8 @@
 
 #include "clock.h"
 #include "config.h"
-#include "gc.h"
-#include "lag.h"
-#include "loop.h"
+#include "incident.h"
 #include "v8_bridge.h"
-#include "window.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,18 +18,6 @@
  * The watch thread drives it and does everything that can be slow; the loop's
  * own thread does only what V8 asks of it. */
 
-/* What the rule saw. Copied. */
-struct vigil__capture_cause {
-  struct vigil__isolate* iso;   /* The capture takes a reference. */
-  struct vigil__loop* loop;     /* Must live until the isolate leaves. */
-  uint64_t thread_id;           /* Node's; 0: main thread. */
-  char thread[64];              /* For people: "main thread", "worker 2 (x)". */
-  struct vigil__lag lag;
-  struct vigil__window_span span;
-  struct vigil__gc_copy gc;     /* Totals at the trigger. */
-  uint64_t gc_window_ns;        /* GC pauses within the window. */
-};
-
 /* Once, before any other thread exists. `wake` makes the watch thread call
  * vigil__capture_step() soon; it is called on the loop's thread. 0 or -errno. */
 int vigil__capture_init(const struct vigil__config* config,
@@ -42,8 +27,8 @@ int vigil__capture_init(const struct vigil__config* config,
 bool vigil__capture_running(void);
 
 /* Watch thread, when none is running: opens the incident and asks for the
- * profile. 0; -ESRCH, the thread has just ended; or -errno, said in one line. */
-int vigil__capture_begin(const struct vigil__capture_cause* cause);
+ * profile. Takes a reference to the isolate. 0; -ESRCH, the thread has just ended; or -errno, said in one line. */
+int vigil__capture_begin(const struct vigil__cause* cause);
 
 /* Watch thread: goes on as far as it can without waiting for the loop. Returns
  * the time until it wants to be called again if not woken before, in ns; 0:

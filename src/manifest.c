@@ -3,6 +3,7 @@
 
 #include "manifest.h"
 
+#include "os.h"
 #include "vigil.h"
 
 #include <stdio.h>   /* snprintf */
@@ -46,7 +47,7 @@ static void rule(struct vigil__json* j, const struct vigil__config* config) {
   vigil__json_end(j);
 }
 
-static void lag(struct vigil__json* j, const struct vigil__capture_cause* c) {
+static void lag(struct vigil__json* j, const struct vigil__cause* c) {
   vigil__json_object(j, "lag");
   vigil__json_ms(j, "windowMs", c->lag.window_ns);
   vigil__json_ms(j, "p50Ms", c->lag.p50_ns);
@@ -62,7 +63,7 @@ static void lag(struct vigil__json* j, const struct vigil__capture_cause* c) {
   vigil__json_end(j);
 }
 
-static void gc(struct vigil__json* j, const struct vigil__capture_cause* c) {
+static void gc(struct vigil__json* j, const struct vigil__cause* c) {
   int i;
 
   vigil__json_object(j, "gc");
@@ -89,22 +90,23 @@ static void note(struct vigil__json* j, const char* key, const char* text) {
 }
 
 void vigil__manifest_write(struct vigil__json* j,
-                           const struct vigil__manifest* m) {
+                           const struct vigil__incident* i,
+                           uint64_t self_ns) {
   vigil__json_object(j, NULL);
   vigil__json_uint(j, "schema", 1);
-  time_field(j, "triggered", m->trigger_wall_ns);
-  time_field(j, "finished", m->end_wall_ns);
+  time_field(j, "triggered", i->trigger_wall_ns);
+  time_field(j, "finished", vigil__os.wall());
   process(j);
   vigil__json_object(j, "thread");
-  vigil__json_uint(j, "id", m->cause->thread_id);
-  vigil__json_string(j, "name", m->cause->thread);
+  vigil__json_uint(j, "id", i->cause.thread_id);
+  vigil__json_string(j, "name", i->cause.thread);
   vigil__json_end(j);
-  rule(j, m->config);
-  lag(j, m->cause);
-  gc(j, m->cause);
-  vigil__json_ms(j, "captureMs", m->self_ns);
-  note(j, "noCpuProfile", m->cpu_note);
-  note(j, "noHeapSnapshot", m->heap_note);
-  vigil__artifact_describe(m->artifact, j);
+  rule(j, i->config);
+  lag(j, &i->cause);
+  gc(j, &i->cause);
+  vigil__json_ms(j, "captureMs", self_ns);
+  note(j, "noCpuProfile", i->cpu_note);
+  note(j, "noHeapSnapshot", i->heap_note);
+  vigil__artifact_describe(&i->artifact, j);
   vigil__json_end(j);
 }

@@ -39,7 +39,6 @@ enum vigil__rule_decision vigil__rule_eval(
     state->since = 0;
 
   if (in->now - state->start < config->grace_ns) {
-    state->since = 0;
     *reason = "grace period after the start";
     return VIGIL__RULE_IDLE;
   }

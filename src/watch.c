@@ -84,7 +84,7 @@ static void describe(const struct vigil__thread* t,
                      const struct vigil__lag* lag,
                      const struct vigil__window_span* span,
                      const struct vigil__gc_copy* gc,
-                     struct vigil__capture_cause* cause) {
+                     struct vigil__cause* cause) {
   memset(cause, 0, sizeof(*cause));
   cause->iso = t->iso;
   cause->loop = t->loop;
@@ -101,7 +101,7 @@ static void describe(const struct vigil__thread* t,
 /* One loop, under the lock. True: it fired, and `cause` says why. */
 static bool look(struct vigil__thread* t,
                  bool capturing,
-                 struct vigil__capture_cause* cause) {
+                 struct vigil__cause* cause) {
   struct vigil__window_span span;
   struct vigil__rule_input in;
   struct vigil__gc_copy gc;
@@ -134,7 +134,7 @@ static bool look(struct vigil__thread* t,
 }
 
 static void on_tick(uv_timer_t* handle) {
-  struct vigil__capture_cause cause;
+  struct vigil__cause cause;
   struct vigil__thread* t;
   bool capturing = vigil__capture_running();
   bool fired = false;

@@ -12,8 +12,9 @@
 struct vigil__window* vigil__window_new(void) {
   struct vigil__window* w = vigil__os.realloc(NULL, sizeof(*w));
 
+  /* Not the slices: what is never used shall not take memory. */
   if (w != NULL)
-    memset(w, 0, sizeof(*w));
+    memset(w, 0, offsetof(struct vigil__window, slice));
   return w;
 }
 

@@ -286,6 +286,8 @@ TEST(artifact_file_over_its_limit_is_dropped_alone) {
   vigil__artifact_describe(&a, &j);
   vigil__json_end(&j);
   CHECK_EQ(vigil__artifact_finish(&a, &j), 0);
+  CHECK(memmem(j.data, j.len, "small", 5) != NULL);
+  CHECK(memmem(j.data, j.len, "big", 3) == NULL);
   vigil__json_free(&j);
   CHECK_EQ(count(path("%s/%s", a.name), ""), 2);
   CHECK_EQ(count(path("%s/%s", a.name), "big"), 0);
@@ -512,6 +514,7 @@ TEST(artifact_begin_survives_being_taken_for_stale) {
     sweeps = i;
     CHECK_EQ(write_incident(WALL, 42 + i), 0);
     CHECK_EQ(sweeps, 0);
+    CHECK_STR(strrchr(a.name, '-'), "-1");
     CHECK_EQ(count(top, ".tmp"), 0);
     CHECK_EQ(check_complete(), i);
   }
@@ -760,6 +763,52 @@ TEST(artifact_short_and_interrupted_calls) {
   vigil__os.close = interrupted_close;
   CHECK_EQ(write_incident(WALL, 42), 0);
   CHECK_EQ(check_complete(), 1);
+}
+
+/* A file system may report a failed write no earlier than at close. */
+static int failing_close(int fd) {
+  real.close(fd);
+  return -EDQUOT;
+}
+
+TEST(artifact_failure_at_close_counts) {
+  struct vigil__artifact_file* f;
+
+  setup();
+  open_dir();
+  real = vigil__os;
+  CHECK_EQ(vigil__artifact_begin(&a, &dir, WALL, 42), 0);
+  CHECK_EQ(vigil__artifact_file_open(&a, "x", 10, &f), 0);
+  vigil__os.close = failing_close;
+  CHECK_EQ(vigil__artifact_file_close(f), -EDQUOT);
+  CHECK(!f->complete);
+  CHECK_EQ(count(path("%s/%s", a.tmp), ""), 0);
+  vigil__artifact_abort(&a);
+}
+
+/* Three files, then their directory, before the rename; the parent after. */
+static int syncs;
+static int renamed_at;
+
+static int counted_fsync(int fd) {
+  syncs++;
+  return real.fsync(fd);
+}
+
+static int counted_renameat(int d, const char* from, const char* to) {
+  renamed_at = syncs;
+  return real.renameat(d, from, to);
+}
+
+TEST(artifact_is_on_disk_before_it_has_its_name) {
+  setup();
+  open_dir();
+  real = vigil__os;
+  vigil__os.fsync = counted_fsync;
+  vigil__os.renameat = counted_renameat;
+  CHECK_EQ(write_incident(WALL, 42), 0);
+  CHECK_EQ(renamed_at, 4);
+  CHECK_EQ(syncs, 5);
 }
 
 static ssize_t zero_write(int fd, const void* data, size_t n) {

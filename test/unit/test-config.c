@@ -136,12 +136,16 @@ TEST(config_does_not_depend_on_the_locale) {
 }
 
 TEST(config_directory) {
-  char path[VIGIL__DIR_MAX];
+  char path[VIGIL__DIR_MAX + 1];
 
   read_with("VIGIL_DIR", "rel/ative dir");
   CHECK_STR(c.dir, "rel/ative dir");
-  memset(path, 'p', sizeof(path) - 1);
-  path[sizeof(path) - 1] = '\0';
+  memset(path, 'p', VIGIL__DIR_MAX);
+  path[VIGIL__DIR_MAX] = '\0';
+  read_with("VIGIL_DIR", path);
+  CHECK_STR(c.dir, "/tmp/vigil-1000");
+  CHECK_EQ(lines, 1);
+  path[VIGIL__DIR_MAX - 1] = '\0';
   read_with("VIGIL_DIR", path);
   CHECK_STR(c.dir, path);
   CHECK_EQ(lines, 0);
@@ -187,8 +191,9 @@ TEST(config_refuses) {
   static const char* const bad[] = {
     "", " ", "-1", "+1", "1 s", " 1s", "1s ", "1S", "1d", "s", ".5s", "1.s",
     "1..5s", "1,5s", "1e3", "0x10", "inf", "nan", "10m1", "999ms", "601",
-    "18446744073709551616", "99999999999999999999999h", "5124095576030431h",
-    "18446744073.709551616s", "off", "1ms", "10\n", "\xd9\xa1s"
+    "18446744073709551616", "36028797018963978" /* 10 + 2^55 */,
+    "99999999999999999999999h", "5124095576030431h", "18446744073.709551616s",
+    "off", "1ms", "10\n", "\xd9\xa1s"
   };
   static const char* const bad_ms[] = {
     "", "0", "0.999999", "60000.1", "60001", "-5", "5.", "1e1",

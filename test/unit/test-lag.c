@@ -295,6 +295,30 @@ TEST(lag_one_period_over_the_whole_window) {
   CHECK_EQ(lag.max_ns, T);
 }
 
+/* Nothing is lost while no bucket holds two periods of different length. */
+TEST(lag_is_exact_with_one_length_in_each_bucket) {
+  struct vigil__lag lag;
+  int i;
+  size_t k;
+
+  for (i = 0; i < 300; i++) {
+    const uint64_t length = 1000 * VIGIL__US + test_random(VIGIL__SEC);
+
+    n = 0;
+    for (k = test_random(30) + 1; k > 0; k--) {
+      /* A gap of more than a bucket between two of them. */
+      d[n] = length - length / 15 * (n % 10);
+      n++;
+    }
+    exact_prepare();
+    vigil__lag_compute(&copy, T, &lag);
+    CHECK_NEAR(lag.p50_ns, exact_solve(0.5 * T), 1);
+    CHECK_NEAR(lag.p90_ns, exact_solve(0.1 * T), 1);
+    CHECK_NEAR(lag.p99_ns, exact_solve(0.01 * T), 1);
+    CHECK_NEAR(lag.p999_ns, exact_solve(0.001 * T), 1);
+  }
+}
+
 TEST(lag_beyond_the_last_bucket) {
   struct vigil__lag lag;
 

@@ -141,6 +141,16 @@ TEST(rule_over_all_through_the_cool_down_fires_at_its_end) {
     { 13000, 90, F });
 }
 
+TEST(rule_after_firing_the_time_starts_again) {
+  static const struct vigil__rule_config quick = {
+    .limit_ns = 50 * VIGIL__MS, .for_ns = 4 * VIGIL__SEC
+  };
+
+  CHECK_STEPS(&quick,
+    { 0, 90, P }, { 2000, 90, P }, { 4000, 90, F }, { 5000, 90, P },
+    { 7000, 90, P }, { 8999, 90, P }, { 9000, 90, F });
+}
+
 TEST(rule_incident_on_disk_cools_down_too) {
   static const struct vigil__rule_config at_once = {
     .limit_ns = 50 * VIGIL__MS, .cooldown_ns = 60 * VIGIL__SEC

@@ -122,6 +122,10 @@ TEST(window_takes_the_slices_nearest_to_the_length) {
   CHECK(span.filled);
   get_lag(1, VIGIL__WINDOW_ALL);
   CHECK_EQ(span.slices, 1);
+  get_lag(VIGIL__SEC / 10 * 14, VIGIL__WINDOW_ALL);
+  CHECK_EQ(span.slices, 1);
+  get_lag(VIGIL__SEC / 10 * 16, VIGIL__WINDOW_ALL);
+  CHECK_EQ(span.slices, 2);
   get_lag(60 * VIGIL__SEC, VIGIL__WINDOW_ALL);
   CHECK_EQ(span.slices, 30);
   CHECK(!span.filled);
@@ -297,7 +301,7 @@ TEST(window_memory_is_bounded) {
 
   setup();
   tick_after(0);
-  for (k = 0; k < 200; k++) {
+  for (k = 0; k < 400; k++) {
     for (i = 0; i < VIGIL__HIST_SIZE; i += 1)
       busy(vigil__hist_lower(i));
     tick_after(1);

@@ -1,0 +1,27 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+// Ways to block a loop, shared by the programs under test.
+
+const word = new Int32Array(new SharedArrayBuffer(4));
+
+// Costs no CPU time, so that many tests can do it at once. The loop cannot
+// tell, and neither can a profile: V8 samples by the clock.
+export function guiltyHandler(ms = 200) {
+  Atomics.wait(word, 0, 0, ms);
+}
+
+export function guiltySpin(ms = 200) {
+  const end = performance.now() + ms;
+  let sum = 0;
+  while (performance.now() < end) for (let i = 0; i < 1e5; i++) sum += i;
+  return sum;
+}
+
+// Blocks four fifths of the time, for good.
+export function blockForever(fn = guiltyHandler) {
+  setInterval(fn, 50);
+}
+
+// No program outlives its test by much, whatever happens.
+setTimeout(() => process.exit(99), 240_000).unref();

@@ -125,21 +125,23 @@ export class App {
     this.child.kill(signal);
   }
 
-  // Names of the threads, sorted. Empty when the process has ended.
   threads() {
-    const tasks = `/proc/${this.pid}/task`;
-    try {
-      return readdirSync(tasks)
-        .map((tid) => readFileSync(`${tasks}/${tid}/comm`, 'utf8').trim()).sort();
-    } catch {
-      return [];
-    }
-  }
-
-  get watched() {
-    return this.threads().some((name) => name.startsWith('vigil'));
+    return threads(this.pid);
   }
 }
+
+// Names of the threads of a process, sorted. Empty when it has ended.
+export function threads(pid) {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks)
+      .map((tid) => readFileSync(`${tasks}/${tid}/comm`, 'utf8').trim()).sort();
+  } catch {
+    return [];
+  }
+}
+
+export const isWatching = (names) => names.some((name) => name.startsWith('vigil'));
 
 // Runs a script to its end with the given binary.
 export async function run(t, args, options) {

@@ -44,6 +44,7 @@ const kinds = {
   fork: () => {
     if (process.send) {
       process.send('hello');
+      process.once('disconnect', process.exit);
       return;
     }
     const child = fork(fileURLToPath(import.meta.url), ['fork']);

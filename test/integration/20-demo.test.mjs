@@ -1,0 +1,90 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+// The product with default thresholds: the blocked shop of test/demo writes
+// one incident that names the guilty handler; the same shop without orders and
+// a blocking program that does not serve write nothing.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { App, MINUTE, app, isWatching, stockNode, temporary, top } from './helpers.mjs';
+import { checkGuilty, checkIncident, waitForIncident } from './incident.mjs';
+
+const demo = (name) => path.join(top, 'test/demo', name);
+
+async function shop(t, orders, seconds) {
+  const dir = path.join(temporary(t), 'vigil');
+  const server = new App(t, [demo('server.mjs')], { env: { VIGIL_DIR: dir } });
+  const [, url] = await server.line(/^listening on (http:\S+)/m);
+  const load = new App(t, [demo('load.mjs'), url, String(seconds), String(orders)],
+                       { env: { VIGIL: 'off' } });
+  return { dir, server, load };
+}
+
+describe('default thresholds', { concurrency: 3 }, () => {
+  test('a blocked server', async (t) => {
+    const { dir, server, load } = await shop(t, 100, 180);
+    // What V8 calls startTime, in microseconds since the boot.
+    const boot = Date.now() - Number(process.hrtime.bigint() / 1_000_000n);
+    const { manifest, profile, snapshot, names } =
+      checkIncident(await waitForIncident(server, dir));
+
+    // One line, with the p99, the window and both paths.
+    const [line, ...more] = server.stderr.split('\n');
+    assert.deepEqual(more, ['']);
+    const [, ms, seconds] = /p99 is (\d+) ms over the last ([\d.]+) s/.exec(line);
+    assert.equal(Number(ms), Math.floor(manifest.lag.p99Ms));
+    assert.equal(Number(seconds), 10);
+    const paths = line.split(/[ ,;]+/).filter((word) => word.startsWith('/'));
+    assert.deepEqual(paths.map((file) => path.extname(file)), ['.cpuprofile', '.heapsnapshot']);
+    for (const file of paths) assert.ok(existsSync(file), file);
+
+    // The rule is the default one.
+    const { limitMs, windowMs, forMs } = manifest.rule;
+    assert.deepEqual({ limitMs, windowMs, forMs }, { limitMs: 50, windowMs: 10_000, forMs: 10_000 });
+    assert.ok(manifest.lag.p99Ms > 50 && manifest.lag.maxMs >= 150);
+    assert.equal(manifest.process.pid, server.pid);
+    assert.equal(manifest.thread.id, 0);
+    assert.equal(manifest.noCpuProfile, null);
+    assert.equal(manifest.noHeapSnapshot, null);
+    assert.equal(names.length, 2);
+
+    // The profile begins at the trigger, takes about 10 s, names the handler.
+    const length = (profile.endTime - profile.startTime) / 1e6;
+    assert.ok(length > 9 && length < 30, `the profile is ${length} s long`);
+    const start = boot + profile.startTime / 1000;
+    assert.ok(start > Date.parse(manifest.triggered) - 100 && start < Date.parse(manifest.triggered) + 5000,
+              `the profile starts at ${start}, the trigger was ${manifest.triggered}`);
+    checkGuilty(profile, 'parseOrder', 0.8);
+    assert.ok(snapshot.snapshot.node_count > 10_000);
+
+    // It goes on serving, and the load went well.
+    assert.equal(await (await fetch(`${server.stdout.trim().split(' ').at(-1)}/health`)).text(), 'ok\n');
+    load.kill('SIGTERM');
+    assert.match((await load.exit()).stdout, /^load: [1-9]\d* orders/);
+    assert.equal(isWatching(server.threads()), true);
+  });
+
+  test('the same server without orders', async (t) => {
+    const { dir, server, load } = await shop(t, 0, 60);
+    const { stdout } = await load.exit(2 * MINUTE);
+    // It was watched, it had a load, and it had nothing to say.
+    assert.match(stdout, /^load: 0 orders; [2-6]\d\d health checks/);
+    assert.equal(isWatching(server.threads()), true);
+    assert.equal(server.stderr, '');
+    assert.equal(existsSync(dir), false);
+  });
+
+  test('a program that blocks for 30 s and does not serve', async (t) => {
+    const dir = path.join(temporary(t), 'vigil');
+    const options = { env: { VIGIL_DIR: dir } };
+    const long = new App(t, [app('cli.mjs'), '30'], options);
+    const short = await new App(t, [app('cli.mjs'), '0.1'], { ...options, bin: stockNode }).exit();
+    // Exit code, output and threads are those of the official binary.
+    assert.deepEqual(await long.exit(2 * MINUTE), short);
+    assert.equal(short.code, 7);
+    assert.equal(existsSync(dir), false);
+  });
+});

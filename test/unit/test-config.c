@@ -264,3 +264,16 @@ TEST(config_prints_its_table) {
   CHECK(strstr(table, "| `VIGIL_WINDOW` | `10s` | a duration from 1s to 10m "
                       "(10, 10s, 500ms, 2m) | ") != NULL);
 }
+
+TEST(config_readme_has_the_very_table) {
+  static char readme[64 * 1024];
+  FILE* f = fopen("../../README.md", "r");
+  size_t n;
+
+  CHECK(f != NULL);
+  n = fread(readme, 1, sizeof(readme) - 1, f);
+  fclose(f);
+  readme[n] = '\0';
+  vigil__config_print(print, table);
+  CHECK(strstr(readme, table) != NULL);
+}

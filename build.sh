@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-export WORK=$cache/work PREFIX=$cache/work/prefix DISTFILES=$cache/distfiles
+export WORK=$cache/work PREFIX=$cache/work/prefix DISTFILES=$cache/distfiles PARTS=$cache/parts
 export CC="ccache clang-19" CXX="ccache clang++-19" PYTHON=/usr/bin/python3
 # Paths below WORK are hashed as relative ones: see docs/build.md, "Cache".
 export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$WORK CCACHE_COMPILERCHECK=content \

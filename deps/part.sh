@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: MIT
 # Builds one third-party part into $PREFIX as static libraries.
 #   usage: deps/part.sh NAME     (called by parts.mk; MAKEFLAGS brings its jobs)
-# Wants WORK, PREFIX, DISTFILES, CC, CXX in the environment. A part whose pins,
-# patches, recipe and compiler are unchanged is left as it is.
+# Wants WORK, PREFIX, DISTFILES, PARTS, CC, CXX in the environment. A part whose
+# pins, patches, recipe and compiler are unchanged is left as it is, or comes
+# built from the folder PARTS; so ccache would only cost time here.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 name=$1
 build=$WORK/parts/$name
 log=$WORK/parts/$name.log
+stage=$build/.stage
 flags="-O3 -fPIC -fno-omit-frame-pointer"
-export CFLAGS=$flags CXXFLAGS=$flags
+export CFLAGS=$flags CXXFLAGS=$flags CC=${CC##* } CXX=${CXX##* } DESTDIR=$stage
 
 pins() { awk -F'\t' -v p="$1" '$1==p {print $5}' "$here/pins.tsv"; }
 unpack() {  # pinned file, into $build
@@ -19,16 +21,15 @@ unpack() {  # pinned file, into $build
 with_cmake() {  # folder, then options
   local dir=$1; shift
   cmake -S "$dir" -B "$build/.out" -G "Unix Makefiles" -DCMAKE_BUILD_TYPE=Release \
-    -DCMAKE_C_COMPILER="${CC##* }" -DCMAKE_CXX_COMPILER="${CXX##* }" \
-    -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
+    -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" \
     -DCMAKE_INSTALL_PREFIX="$PREFIX" -DCMAKE_INSTALL_LIBDIR=lib \
     -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF "$@"
   make -C "$build/.out" install
 }
-headers() { mkdir -p "$PREFIX/include"; cp "$@" "$PREFIX/include/"; }
+into() { mkdir -p "$stage$PREFIX/$1"; cp "${@:2}" "$stage$PREFIX/$1/"; }
+headers() { into include "$@"; }
 archive() {  # libNAME.a objects...
-  local lib=$1; shift
-  mkdir -p "$PREFIX/lib"; rm -f "$PREFIX/lib/$lib"; ar rcs "$PREFIX/lib/$lib" "$@"
+  ar rcs "$@"; into lib "$1"
 }
 
 build_libuv() {
@@ -47,13 +48,13 @@ build_simdutf() {
 }
 build_hdr() {
   with_cmake . -DHDR_HISTOGRAM_BUILD_SHARED=OFF -DHDR_HISTOGRAM_BUILD_PROGRAMS=OFF -DHDR_LOG_REQUIRED=DISABLED
-  ln -sf libhdr_histogram_static.a "$PREFIX/lib/libhdr_histogram.a"
+  ln -sf libhdr_histogram_static.a "$stage$PREFIX/lib/libhdr_histogram.a"
 }
 build_zlib() { ./configure --static --prefix="$PREFIX"; make install; }
 build_zstd() {
   make -C lib libzstd.a ZSTD_LEGACY_SUPPORT=0
   headers lib/zstd.h lib/zdict.h lib/zstd_errors.h
-  mkdir -p "$PREFIX/lib"; cp lib/libzstd.a "$PREFIX/lib/"
+  into lib lib/libzstd.a
 }
 build_icu() {
   cd source
@@ -74,7 +75,7 @@ build_openssl() {
 }
 build_sqlite() {
   # jimsh, which comes along, stands in for tclsh.
-  CC="${CC##* }" ./configure --disable-tcl --disable-readline --prefix="$PREFIX"
+  ./configure --disable-tcl --disable-readline --prefix="$PREFIX"
   make sqlite3.c sqlite3.h sqlite3ext.h
   $CC $flags -c sqlite3.c -o sqlite3.o -DSQLITE_DEFAULT_MEMSTATUS=0 \
     -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_DBSTAT_VTAB -DSQLITE_ENABLE_FTS3 \
@@ -102,18 +103,26 @@ build_simdjson() {
   $CXX $flags -std=c++20 -DNDEBUG -Isrc -c src/simdjson.cpp -o simdjson.o
   archive libsimdjson.a simdjson.o; headers src/simdjson.h
 }
-build_esbuild() { mkdir -p "$PREFIX/bin"; cp bin/esbuild "$PREFIX/bin/"; }
+build_esbuild() { into bin bin/esbuild; }
 
 main() {
-  key=$({ grep -P "^$name\t" "$here/pins.tsv"; declare -f "build_$name" with_cmake; echo "$flags $CC"
-          "${CC##* }" --version | head -n1
+  key=$({ grep -P "^$name\t" "$here/pins.tsv"; declare -f "build_$name" with_cmake; echo "$flags $CC $PREFIX"
+          "$CC" --version | head -n1
           cat "$here/../patches/$name"/*.patch 2>/dev/null || true
           [ "$name" != libuv ] || cat "$here/../src/vigil_uv.h"; } | sha256sum | cut -d' ' -f1)
   stamp=$PREFIX/.parts/$name
   [ "$(cat "$stamp" 2>/dev/null)" != "$key" ] || exit 0
 
   rm -rf "$build" "$stamp"
-  mkdir -p "$build" "$PREFIX/.parts"
+  mkdir -p "$stage$PREFIX" "$PREFIX/.parts" "$PARTS"
+  built=$PARTS/$name-${key:0:32}.tar.gz
+  if [ -f "$built" ]; then
+    tar xf "$built" -C "$PREFIX"
+    echo "$key" > "$stamp"
+    rm -rf "$build"
+    printf '  %-9s from the cache\n' "$name"
+    exit 0
+  fi
   start=$SECONDS
   # Not as a condition: inside one, set -e would be without effect.
   set +e
@@ -133,6 +142,9 @@ main() {
     echo "build: part $name failed, its whole log is $log" >&2
     exit 1
   fi
+  tar -C "$stage$PREFIX" -cf - . | gzip -1 > "$built.new"
+  cp -a "$stage$PREFIX/." "$PREFIX/"
+  mv "$built.new" "$built"
   echo "$key" > "$stamp"
   rm -rf "$build"
   printf '  %-9s built in %ds\n' "$name" $((SECONDS - start))

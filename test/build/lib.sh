@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # For the tests of build.sh: each runs in a copy of the tree, with a cache of
-# its own whose downloads are links to the real ones. Source it.
+# its own whose downloads are hard links to the real ones. Source it.
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 downloads=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}/distfiles
@@ -20,7 +20,9 @@ fresh() {
   (cd "$repository" && cp -r build.sh LICENSE deps patches src "$work/tree/")
   local file
   while IFS=$'\t' read -r _ _ _ _ file _; do
-    [ ! -f "$downloads/$file" ] || ln -s "$downloads/$file" "$VIGIL_CACHE/distfiles/$file"
+    [ ! -f "$downloads/$file" ] ||
+      cp -l "$downloads/$file" "$VIGIL_CACHE/distfiles/" 2> /dev/null ||
+      cp "$downloads/$file" "$VIGIL_CACHE/distfiles/"
   done < "$pins"
 }
 pin() {  # package field: a field of a line of pins.tsv

@@ -39,7 +39,6 @@ VIGIL_DISTFILES=$work/folder build --check-patches
 ok "the right file in VIGIL_DISTFILES is taken under any name" works '1?[0-9]/[0-9]+ folder +undici'
 ok "and is in the cache then" cmp -s "$cached" "$downloads/$file"
 
-VIGIL_DISTFILES=$work/nowhere build --check-patches
 rm "$cached"
 VIGIL_DISTFILES=$work/nowhere build --check-patches
 ok "VIGIL_DISTFILES that is no folder is said" fails "VIGIL_DISTFILES=$work/nowhere is not a folder"
@@ -69,7 +68,9 @@ ok "a file that went bad in the cache is noticed" fails "cannot get $file"
 fresh
 rm "$cached"
 # Killed in the middle of a download, with half of the file there.
-fake npm "head -c 1000 $downloads/$file > $file; kill -9 \$(cat $work/pid)"
+fake npm "head -c 1000 $downloads/$file > $file
+  until [ -s $work/pid ]; do sleep 0.1; done
+  kill -9 -- -\$(cat $work/pid)"
 (cd "$work/tree" && PATH=$work/bin:$PATH exec setsid ./build.sh --check-patches > /dev/null 2>&1 < /dev/null) &
 echo $! > "$work/pid"
 wait $! 2> /dev/null || true

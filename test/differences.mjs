@@ -8,8 +8,8 @@
 //
 // Runs on any node. VIGIL_NODE names our binary, default that of dist/.
 
-import { execFileSync } from 'node:child_process';
-import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -43,6 +43,16 @@ export function needed(binary) {
   return [...run('readelf', '-dW', binary).matchAll(/NEEDED.*\[(.*)\]/g)].map((m) => m[1]).sort();
 }
 
+// The newest version of each library's interface that the binary asks for.
+function interfaces(binary) {
+  const newest = new Map();
+  for (const [, name, version] of run('readelf', '-VW', binary).matchAll(/Name: ([A-Z]+)_([\d.]+)/g)) {
+    const larger = (a, b) => a.localeCompare(b, 'en', { numeric: true }) > 0;
+    if (!newest.has(name) || larger(version, newest.get(name))) newest.set(name, version);
+  }
+  return [...newest].map(([name, version]) => `${name}_${version}`).sort();
+}
+
 function table(head, rows) {
   const line = (cells) => `| ${cells.map((c) => String(c ?? '').replaceAll('|', '\\|')).join(' | ')} |\n`;
   if (rows.length === 0) return 'None.\n';
@@ -58,7 +68,11 @@ function markdown(ourNode, stockNode) {
     .map(([key, a, b]) => [`\`${key}\``, show(b), show(a), explained[kind]?.[key]]);
   const head = ['', 'official', 'Node Vigil', 'why'];
   const list = (names) => names.map((name) => `\`${name}\``).join(', ');
-  const symbols = run('/usr/bin/python3', path.join(top, 'test/symbols.py'), '--markdown', stockNode, ourNode);
+  const { stdout: symbols, status } = spawnSync(
+    '/usr/bin/python3', [path.join(top, 'test/symbols.py'), '--markdown', stockNode, ourNode],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  process.exitCode = status;
+  const type = (file) => /Type:\s+(\w+)/.exec(run('readelf', '-h', file))[1];
   const mib = (file) => `${(statSync(file).size / 2 ** 20).toFixed(1)} MiB`;
   return `# What differs from the official binary
 
@@ -76,14 +90,15 @@ ${table(head, rows('config'))}
 ## process.release
 
 ${table(head, rows('release'))}
-## Shared libraries
+## File
 
-Official: ${list(needed(stockNode))}.
-Node Vigil: ${list(needed(ourNode))}.
-
-## Size
-
-Official: ${mib(stockNode)}. Node Vigil: ${mib(ourNode)}.
+${table(['', 'official', 'Node Vigil'], [
+    ['shared libraries', list(needed(stockNode)), list(needed(ourNode))],
+    ['newest interfaces needed', list(interfaces(stockNode)), list(interfaces(ourNode))],
+    ['type', type(stockNode), type(ourNode)],
+    ['size', mib(stockNode), mib(ourNode)],
+  ])}
+So ours wants the glibc and libstdc++ of Debian 12 or newer.
 
 ## Dynamic symbols
 
@@ -91,8 +106,8 @@ ${symbols}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const ours = process.env.VIGIL_NODE ||
-    globSync(path.join(top, 'dist/node-v24.21.0-vigil.*-linux-x64/bin/node'))[0];
+  const ours = process.env.VIGIL_NODE || path.join(
+    top, 'dist', readdirSync(path.join(top, 'dist')).find((name) => name.endsWith('-linux-x64')), 'bin/node');
   const stock = path.join(run(path.join(top, 'test/stock.sh')).trim(), 'bin/node');
   const text = markdown(ours, stock);
   if (process.argv.includes('--stdout')) process.stdout.write(text);

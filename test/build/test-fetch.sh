@@ -39,8 +39,7 @@ VIGIL_DISTFILES=$work/folder build --check-patches
 ok "the right file in VIGIL_DISTFILES is taken under any name" works '1?[0-9]/[0-9]+ folder +undici'
 ok "and is in the cache then" cmp -s "$cached" "$downloads/$file"
 
-rm "$cached"
-VIGIL_DISTFILES=$work/nowhere build --check-patches
+VIGIL_CACHE=$work/other VIGIL_DISTFILES=$work/nowhere build --check-patches
 ok "VIGIL_DISTFILES that is no folder is said" fails "VIGIL_DISTFILES=$work/nowhere is not a folder"
 
 fresh
@@ -78,6 +77,14 @@ ok "a run killed in a download leaves no half file" test ! -e "$cached"
 fake npm "cp $downloads/$file $file; echo $file"
 build --check-patches
 ok "and the next run completes it" works 'patches apply cleanly'
+
+fresh
+build --check-patches
+ok "a run with everything there" works 'patches apply cleanly'
+rm "$cached"
+fake npm "cp $downloads/$file $file; echo $file"
+build --check-patches
+ok "a download that went away after it was checked is fetched again" works "npm +undici"
 
 source_file=$(pin libuv1 5)
 fresh; offline

@@ -36,7 +36,7 @@ describe('default thresholds', { concurrency: 3 }, () => {
     assert.deepEqual(more, ['']);
     const [, ms, seconds] = /p99 is (\d+) ms over the last ([\d.]+) s/.exec(line);
     assert.equal(Number(ms), Math.floor(manifest.lag.p99Ms));
-    assert.equal(Number(seconds), 10);
+    assert.ok(Number(seconds) >= 10 && Number(seconds) < 20, line);
     const paths = line.split(/[ ,;]+/).filter((word) => word.startsWith('/'));
     assert.deepEqual(paths.map((file) => path.extname(file)), ['.cpuprofile', '.heapsnapshot']);
     for (const file of paths) assert.ok(existsSync(file), file);

@@ -71,8 +71,11 @@ fetch() { "$top/deps/fetch.sh" "$DISTFILES"; }
 unpack_inputs() { cat "$top/deps/pins.tsv" "$top/deps/tree.sh" | grep -v '^\(libuv\|openssl\|icu\)'; }
 unpack() { "$top/deps/part.sh" esbuild; "$top/deps/tree.sh" unpack; rm -f "$WORK"/.stamp-{patch,configure,compile}; }
 
-patch_inputs() { cat "$top"/patches/series "$top"/patches/node/*.patch "$top"/src/*.{c,cc,h,gyp,gypi}; }
-patch() { "$top/deps/tree.sh" patch; }
+patch_inputs() { cat "$top"/patches/series "$top"/patches/node/*.patch "$top"/src/*.{c,cc,h,gyp,gypi} "$top"/src/js/*.js; }
+patch() {
+  "$top/deps/tree.sh" patch
+  install -C -m 644 "$top"/src/js/*.js "$WORK/node/lib/"  # -C keeps the time of an unchanged file.
+}
 
 parts_inputs() {
   cat "$top"/deps/{pins.tsv,part.sh,parts.mk} "$top"/patches/series "$top"/patches/libuv/*.patch "$top/src/vigil_uv.h"
@@ -83,7 +86,7 @@ parts() { make -C "$top/deps" -f parts.mk --no-print-directory -j"$jobs"; }
 configure_inputs() {
   configure_flags; echo "$CC $LDFLAGS"
   cat "$top"/deps/{unity.py,unity-single.txt,config-gypi.py} "$top"/src/*.{gyp,gypi}
-  (cd "$top/src" && ls ./*.c ./*.cc)
+  (cd "$top/src" && ls ./*.c ./*.cc js/*.js)
   cat "$WORK/node/configure.py" "$WORK"/node/*.gyp* "$WORK"/node/tools/v8_gypfiles/*.gyp*
 }
 configure() {
@@ -102,7 +105,7 @@ compile() {
     die "compile failed, the whole log is $WORK/compile.log"
 }
 
-package_inputs() { compile_inputs; cat "$top/deps/package.sh" "$top/LICENSE"; echo "$top $(stat -c %Y "$release/node")"; }
+package_inputs() { compile_inputs; cat "$top/deps/package.sh" "$top/LICENSE" "$top"/src/js/*.d.ts; echo "$top $(stat -c %Y "$release/node")"; }
 package() { "$top/deps/package.sh" "$name" "$top/dist"; }
 # A dist/ that somebody removed is made anew.
 package_there() { [ -x "$top/dist/$name/bin/node" ] && [ -s "$top/dist/$name.tar.xz" ]; }

@@ -3,7 +3,7 @@
 
 #include "gc.h"
 
-#include "atomic.h"
+#include "counts.h"
 
 #include <stdlib.h>  /* calloc */
 
@@ -11,9 +11,9 @@
  * relaxed accesses are enough (see atomic.h). */
 struct vigil__gc {
   vigil__word_t pause_ns;
-  vigil__word_t count[VIGIL__GC_KINDS];
-  vigil__word_t ns[VIGIL__GC_KINDS];
-  vigil__word_t max_ns[VIGIL__GC_KINDS];
+  vigil__word_t used_after;
+  vigil__word_t external_after;
+  struct vigil__counts pause[VIGIL__GC_KINDS];
   /* The writer's own. */
   vigil__mono_t since[VIGIL__GC_KINDS];
   vigil__mono_t outer_since;
@@ -39,29 +39,34 @@ void vigil__gc_begin(struct vigil__gc* gc,
 void vigil__gc_end(struct vigil__gc* gc,
                    enum vigil__gc_kind kind,
                    vigil__mono_t now) {
-  uint64_t ns;
-
   /* Attached inside of a collection: its beginning was not seen. */
   if (gc->depth == 0 || gc->since[kind] == 0)
     return;
-  ns = now - gc->since[kind];
+  vigil__counts_record(&gc->pause[kind], now - gc->since[kind]);
   gc->since[kind] = 0;
-  vigil__add(&gc->count[kind], 1);
-  vigil__add(&gc->ns[kind], ns);
-  if (ns > vigil__load(&gc->max_ns[kind]))
-    vigil__store(&gc->max_ns[kind], ns);
   if (--gc->depth == 0)
     vigil__add(&gc->pause_ns, now - gc->outer_since);
 }
 
+void vigil__gc_heap(struct vigil__gc* gc, uint64_t used, uint64_t external) {
+  vigil__store(&gc->used_after, used);
+  vigil__store(&gc->external_after, external);
+}
+
 void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy) {
+  struct vigil__counts_copy pause;
   int i;
 
   copy->pause_ns = vigil__load(&gc->pause_ns);
+  copy->used_after_bytes = vigil__load(&gc->used_after);
+  copy->external_after_bytes = vigil__load(&gc->external_after);
   for (i = 0; i < VIGIL__GC_KINDS; i++) {
-    copy->count[i] = vigil__load(&gc->count[i]);
-    copy->ns[i] = vigil__load(&gc->ns[i]);
-    copy->max_ns[i] = vigil__load(&gc->max_ns[i]);
+    vigil__counts_read(&gc->pause[i], &pause);
+    copy->count[i] = pause.n;
+    copy->ns[i] = pause.total_ns;
+    copy->max_ns[i] = pause.max_ns;
+    copy->p50_ns[i] = vigil__counts_quantile(&pause, 0.5);
+    copy->p99_ns[i] = vigil__counts_quantile(&pause, 0.99);
   }
 }
 

@@ -29,6 +29,10 @@ struct vigil__gc_copy {
   uint64_t count[VIGIL__GC_KINDS];
   uint64_t ns[VIGIL__GC_KINDS];         /* Nested ones count in both. */
   uint64_t max_ns[VIGIL__GC_KINDS];
+  uint64_t p50_ns[VIGIL__GC_KINDS];
+  uint64_t p99_ns[VIGIL__GC_KINDS];
+  uint64_t used_after_bytes;            /* Heap after the last full one. */
+  uint64_t external_after_bytes;        /* External memory then. */
 };
 
 /* Zeroed, or NULL when there is no memory. */
@@ -42,6 +46,9 @@ void vigil__gc_begin(struct vigil__gc* gc,
 void vigil__gc_end(struct vigil__gc* gc,
                    enum vigil__gc_kind kind,
                    vigil__mono_t now);
+
+/* The heap as the last full collection left it. Same thread. */
+void vigil__gc_heap(struct vigil__gc* gc, uint64_t used, uint64_t external);
 
 /* Any thread. Each figure is whole; two of them may be one pause apart. */
 void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy);

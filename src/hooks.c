@@ -8,11 +8,12 @@
 #include "config.h"
 #include "log.h"
 #include "loop.h"
+#include "pool.h"
 #include "thread.h"
 #include "vigil_uv.h"
 #include "watch.h"
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>  /* getenv */
 #include <string.h>
 #include <unistd.h>  /* getcwd, getuid */
@@ -20,15 +21,6 @@
 
 static struct vigil__config config;
 static bool on;
-/* Only a hint that saves calls; uv_once() in watch.c orders the rest. */
-static atomic_bool armed;
-
-static void arm(void) {
-  if (atomic_load_explicit(&armed, memory_order_relaxed))
-    return;
-  atomic_store_explicit(&armed, true, memory_order_relaxed);
-  vigil__watch_start();
-}
 
 /* ---- called by libuv */
 
@@ -57,13 +49,46 @@ static void poll_exit(void* record, int nevents) {
   vigil__loop_poll_exit(record, vigil__mono_now(), nevents);
 }
 
+static void turn(void* record) {
+  vigil__loop_turn(record);
+}
+
+static void timer(void* record, uint64_t due_ms) {
+  vigil__loop_timer(record, due_ms * VIGIL__MS, vigil__mono_now());
+}
+
+static void work_submit(const void* work, unsigned kind) {
+  vigil__pool_submit(work, kind, vigil__mono_now());
+}
+
+static void work_begin(const void* work, int is_slow) {
+  vigil__pool_begin(work, is_slow, vigil__mono_now());
+}
+
+static void work_end(void) {
+  vigil__pool_end(vigil__mono_now());
+}
+
 static void serves(void* record) {
   (void) record;
-  arm();
+  if (!vigil__watch_armed())
+    vigil__watch_arm();
 }
 
 static const struct vigil_uv_hooks hooks = {
-  loop_init, loop_close, run_begin, run_end, poll_enter, poll_exit, serves
+  .loop_init = loop_init,
+  .loop_close = loop_close,
+  .run_begin = run_begin,
+  .run_end = run_end,
+  .poll_enter = poll_enter,
+  .poll_exit = poll_exit,
+  .turn = turn,
+  .timer = timer,
+  .serves = serves,
+  .work_submit = work_submit,
+  .work_begin = work_begin,
+  .work_cancel = vigil__pool_cancel,
+  .work_end = work_end
 };
 
 /* ---- called by Node */
@@ -113,6 +138,10 @@ static void leaving(struct vigil__isolate* iso) {
   vigil__capture_leave(iso);
 }
 
+bool vigil__on(void) {
+  return on;
+}
+
 void vigil_attach(void* isolate,
                   void* env,
                   struct uv_loop_s* loop,
@@ -130,5 +159,5 @@ void vigil_attach(void* isolate,
   }
   vigil__thread_attach(loop, iso, thread_id, name);
   if (config.mode == VIGIL__MODE_ON)
-    arm();
+    vigil__watch_arm();
 }

@@ -6,6 +6,7 @@
 
 #include "atomic.h"
 #include "clock.h"
+#include "counts.h"
 #include "hist.h"
 
 #include <stdbool.h>
@@ -43,7 +44,12 @@ struct vigil__loop {
   vigil__word_t startup_ns;     /* 0 until the first poll. */
   vigil__word_t straddle_seq;
   vigil__word_t straddle;       /* Packed as the log. */
+  vigil__word_t turns;          /* Iterations of uv_run(). */
+  vigil__word_t busy_ns;        /* Sum of all ended periods. */
+  vigil__word_t first_poll;     /* vigil__mono_t; idle time counts from it. */
   /* Read and written by the loop thread. */
+  uint64_t turn_base;           /* busy_ns when the iteration began. */
+  uint32_t turn_due;            /* The next poll ends an iteration. */
   vigil__mono_t born;
   uint32_t depth;               /* Nested uv_run() calls. */
 
@@ -55,6 +61,8 @@ struct vigil__loop {
   _Alignas(128) vigil__word_t log[VIGIL__LOOP_LOG];  /* ns << 1 | own work. */
   struct vigil__hist busy;      /* All periods. */
   struct vigil__hist self;      /* Those that held our own work. */
+  struct vigil__counts turn;    /* Busy time of each iteration. */
+  struct vigil__counts late;    /* How late timers ran. */
 };
 
 _Static_assert(sizeof(struct vigil__loop) <= 64 * 1024,
@@ -107,8 +115,11 @@ static inline void vigil__loop_poll_enter(struct vigil__loop* l,
   uint64_t ns;
 
   if (__builtin_expect(start == 0, 0)) {
-    if (vigil__load(&l->startup_ns) == 0)
+    if (vigil__load(&l->startup_ns) == 0) {
       vigil__store(&l->startup_ns, now > l->born ? now - l->born : 1);
+      vigil__store(&l->first_poll, now);
+    }
+    l->turn_due = 0;
     return;
   }
   ns = now > start ? now - start : 0;
@@ -131,6 +142,12 @@ static inline void vigil__loop_poll_enter(struct vigil__loop* l,
   }
   if (ns > vigil__load(&l->longest_ns))
     vigil__store(&l->longest_ns, ns);
+  vigil__add(&l->busy_ns, ns);
+  if (l->turn_due) {
+    l->turn_due = 0;
+    vigil__counts_record(&l->turn, vigil__load(&l->busy_ns) - l->turn_base);
+    l->turn_base = vigil__load(&l->busy_ns);
+  }
   vigil__store(&l->busy_start, 0);
 
   /* Publishes the stores above. Pairs with the acquiring load of `seq` in
@@ -147,6 +164,21 @@ static inline void vigil__loop_poll_exit(struct vigil__loop* l,
   if (nevents > 0)
     vigil__add(&l->events, (uint64_t) nevents);
   vigil__store(&l->busy_start, now);
+}
+
+/* An iteration of uv_run() is about to poll, maybe several times. Its busy time
+ * goes from its first poll to that of the next iteration, so it takes no clock:
+ * the poll that follows has the time. */
+static inline void vigil__loop_turn(struct vigil__loop* l) {
+  vigil__add(&l->turns, 1);
+  l->turn_due = 1;
+}
+
+/* A timer that was due at `due` runs now. */
+static inline void vigil__loop_timer(struct vigil__loop* l,
+                                     vigil__mono_t due,
+                                     vigil__mono_t now) {
+  vigil__counts_record(&l->late, now > due ? now - due : 0);
 }
 
 /* uv_run() begins. Runs nest; only the outermost opens a period, and none

@@ -3,6 +3,8 @@
 
 #include "thread.h"
 
+#include "os.h"
+
 #include <stdio.h>   /* snprintf */
 #include <stdlib.h>  /* calloc, free */
 #include "uv.h"
@@ -49,7 +51,8 @@ static void free_thread(struct vigil__thread* t) {
   if (t->iso != NULL)
     vigil__isolate_unref(t->iso);
   vigil__window_free(t->window);
-  vigil__loop_free(t->loop);
+  if (t->loop != NULL)
+    vigil__loop_free(t->loop);
   free(t);
 }
 
@@ -61,13 +64,40 @@ void vigil__thread_remove(struct vigil__loop* loop) {
   for (p = &first; *p != NULL; p = &(*p)->next) {
     if ((*p)->loop == loop) {
       t = *p;
-      *p = t->next;
       break;
     }
+  }
+  if (t != NULL && t->window != NULL) {
+    /* What happened since the last tick; then only the window is left. */
+    vigil__window_tick(t->window, loop);
+    vigil__loop_free(loop);
+    t->loop = NULL;
+    t->uv = NULL;
+    t->ended = vigil__os.mono();
+    t = NULL;
+  } else if (t != NULL) {
+    *p = t->next;
   }
   vigil__threads_unlock();
   if (t != NULL)
     free_thread(t);
+}
+
+void vigil__threads_forget(vigil__mono_t before) {
+  struct vigil__thread** p = &first;
+  struct vigil__thread* t;
+  unsigned ended = 0;
+
+  /* The newest are first in the list. */
+  while ((t = *p) != NULL) {
+    if (t->loop == NULL &&
+        (t->ended < before || ++ended > VIGIL__THREADS_ENDED)) {
+      *p = t->next;
+      free_thread(t);
+    } else {
+      p = &t->next;
+    }
+  }
 }
 
 void vigil__thread_attach(const void* uv,

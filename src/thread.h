@@ -26,8 +26,9 @@ enum vigil__thread_kind {
 
 struct vigil__thread {
   struct vigil__thread* next;
-  struct vigil__loop* loop;
+  struct vigil__loop* loop;     /* NULL: it has ended. */
   const void* uv;               /* The uv_loop_t, to find it by. */
+  vigil__mono_t ended;          /* Until then its window is kept. */
   enum vigil__thread_kind kind;
   uint64_t id;                  /* Node's thread id; 0: main thread. */
   char name[64];                /* For people. */
@@ -49,8 +50,14 @@ struct vigil__thread* vigil__threads_first(void);
 /* Any thread; takes the lock. NULL when there is no memory. */
 struct vigil__loop* vigil__thread_add(const void* uv, vigil__mono_t now);
 
-/* The loop closes; frees it all. */
+/* The loop closes. One of Node's that was watched stays readable, without its
+ * record, until vigil__threads_forget(). */
 void vigil__thread_remove(struct vigil__loop* loop);
+
+/* Frees those that ended before `before`, and the oldest of more than
+ * VIGIL__THREADS_ENDED. Under the lock; watch thread. */
+#define VIGIL__THREADS_ENDED 128u
+void vigil__threads_forget(vigil__mono_t before);
 
 /* The loop belongs to a Node environment; the list takes the reference. */
 void vigil__thread_attach(const void* uv,

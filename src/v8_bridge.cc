@@ -54,9 +54,16 @@ void OnGCBegin(v8::Isolate*, v8::GCType type, v8::GCCallbackFlags, void* data) {
                   vigil__mono_now());
 }
 
-void OnGCEnd(v8::Isolate*, v8::GCType type, v8::GCCallbackFlags, void* data) {
-  vigil__gc_end(static_cast<vigil__isolate*>(data)->gc, KindOf(type),
-                vigil__mono_now());
+void OnGCEnd(v8::Isolate* isolate,
+             v8::GCType type,
+             v8::GCCallbackFlags,
+             void* data) {
+  auto* gc = static_cast<vigil__isolate*>(data)->gc;
+  vigil__gc_end(gc, KindOf(type), vigil__mono_now());
+  if (type != v8::kGCTypeMarkSweepCompact) return;
+  v8::HeapStatistics stats;
+  isolate->GetHeapStatistics(&stats);
+  vigil__gc_heap(gc, stats.used_heap_size(), stats.external_memory());
 }
 
 // Node runs it on the isolate's thread, at the end of FreeEnvironment() and in

@@ -8,6 +8,8 @@
 #ifndef VIGIL_UV_H_
 #define VIGIL_UV_H_
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -30,9 +32,20 @@ struct vigil_uv_hooks {
    * (0: time-out, -1: interrupted). */
   void (*poll_enter)(void* record);
   void (*poll_exit)(void* record, int nevents);
+  /* An iteration of uv_run() begins to poll. */
+  void (*turn)(void* record);
+  /* A timer runs that was due at `due_ms` of uv_hrtime(), in ms. */
+  void (*timer)(void* record, uint64_t due_ms);
   /* The process serves: it listens, received a datagram on a bound socket, or
    * was handed a connection. Called again and again. */
   void (*serves)(void* record);
+
+  /* The thread pool has no record. The first three run under its mutex, on any
+   * thread; work_end on the pool's own thread. `kind` is enum uv__work_kind. */
+  void (*work_submit)(const void* work, unsigned kind);
+  void (*work_begin)(const void* work, int is_slow);
+  void (*work_cancel)(const void* work);
+  void (*work_end)(void);
 };
 
 /* Owned by libuv; NULL until vigil_init(). Written once, before any other

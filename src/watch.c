@@ -29,6 +29,9 @@ static uv_timer_t tick;
 static uv_timer_t capture_timer;
 static uint64_t last_wall_ns;
 
+/* A flag of its own: nothing is read by way of it, so relaxed will do. */
+static atomic_bool armed;
+
 static uv_async_t async;
 /* Set with release once `async` may be sent to; acquired by wake(). */
 static atomic_bool ready;
@@ -83,7 +86,6 @@ static uint64_t gc_in_window(const struct vigil__thread* t,
 static void describe(const struct vigil__thread* t,
                      const struct vigil__lag* lag,
                      const struct vigil__window_span* span,
-                     const struct vigil__gc_copy* gc,
                      struct vigil__cause* cause) {
   memset(cause, 0, sizeof(*cause));
   cause->iso = t->iso;
@@ -92,36 +94,43 @@ static void describe(const struct vigil__thread* t,
   memcpy(cause->thread, t->name, sizeof(cause->thread));
   cause->lag = *lag;
   cause->span = *span;
-  cause->gc = *gc;
+  vigil__isolate_gc(t->iso, &cause->gc);
   cause->gc_window_ns =
       gc_in_window(t, (span->end - span->begin + VIGIL__SEC / 2) / VIGIL__SEC,
-                   gc->pause_ns);
+                   cause->gc.pause_ns);
 }
 
-/* One loop, under the lock. True: it fired, and `cause` says why. */
-static bool look(struct vigil__thread* t,
-                 bool capturing,
-                 struct vigil__cause* cause) {
+/* Adds a slice to the window of one loop. Under the lock. */
+static bool measure(struct vigil__thread* t) {
+  struct vigil__gc_copy gc;
+
+  if (t->window == NULL)
+    t->window = vigil__window_new();
+  if (t->window == NULL)
+    return false;
+  vigil__window_tick(t->window, t->loop);
+  if (t->iso != NULL) {
+    vigil__isolate_gc(t->iso, &gc);
+    t->gc_pause_ns[t->ticks++ % VIGIL__GC_SECONDS] = gc.pause_ns;
+  }
+  return true;
+}
+
+/* One loop, under the lock. True: the rule fired, and `cause` says why. */
+static bool evaluate(struct vigil__thread* t,
+                     bool capturing,
+                     struct vigil__cause* cause) {
   struct vigil__window_span span;
   struct vigil__rule_input in;
-  struct vigil__gc_copy gc;
   struct vigil__lag lag;
 
-  if (t->window == NULL) {
-    t->window = vigil__window_new();
-    if (t->window == NULL)
-      return false;
-    t->rule.start = vigil__os.mono();
-  }
-  vigil__window_tick(t->window, t->loop);
-  vigil__isolate_gc(t->iso, &gc);
-  t->gc_pause_ns[t->ticks++ % VIGIL__GC_SECONDS] = gc.pause_ns;
   if (vigil__window_lag(t->window, config->window_ns, VIGIL__WINDOW_MASKED,
                         &lag, &span) != 0)
     return false;
-
   memset(&in, 0, sizeof(in));
   in.now = vigil__os.mono();
+  if (t->rule.start == 0)
+    t->rule.start = in.now;  /* The grace period counts from arming. */
   in.p99_ns = lag.p99_ns;
   in.filled = span.filled;
   in.capturing = capturing;
@@ -129,11 +138,12 @@ static bool look(struct vigil__thread* t,
   in.last_wall_ns = last_wall_ns;
   if (vigil__rule_eval(&rule, &t->rule, &in, NULL) != VIGIL__RULE_FIRE)
     return false;
-  describe(t, &lag, &span, &gc, cause);
+  describe(t, &lag, &span, cause);
   return true;
 }
 
 static void on_tick(uv_timer_t* handle) {
+  const vigil__mono_t now = vigil__os.mono();
   struct vigil__cause cause;
   struct vigil__thread* t;
   bool capturing = vigil__capture_running();
@@ -141,8 +151,12 @@ static void on_tick(uv_timer_t* handle) {
 
   (void) handle;
   vigil__threads_lock();
+  vigil__threads_forget(now > config->window_ns ? now - config->window_ns : 0);
   for (t = vigil__threads_first(); t != NULL; t = t->next) {
-    if (t->iso != NULL && look(t, capturing, &cause)) {
+    if (t->loop == NULL || !measure(t) || t->iso == NULL ||
+        !vigil__watch_armed())
+      continue;
+    if (evaluate(t, capturing, &cause)) {
       /* Keeps it until the capture has its own reference. */
       vigil__isolate_ref(cause.iso);
       capturing = fired = true;
@@ -210,6 +224,15 @@ void vigil__watch_init(const struct vigil__config* c) {
 
 void vigil__watch_start(void) {
   uv_once(&once, start);
+}
+
+void vigil__watch_arm(void) {
+  if (!atomic_exchange_explicit(&armed, true, memory_order_relaxed))
+    vigil__watch_start();
+}
+
+bool vigil__watch_armed(void) {
+  return atomic_load_explicit(&armed, memory_order_relaxed);
 }
 
 void vigil__watch_wake(void) {

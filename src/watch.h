@@ -11,12 +11,18 @@
 /* The watch thread: one per process, with its own libuv loop. Once a second it
  * copies each loop's record, evaluates the rule and drives a capture. */
 
+/* Vigil runs in this process: VIGIL is not off, and nothing failed. hooks.c. */
+bool vigil__on(void);
+
 /* Once, before any other thread exists. `config` must live on. */
 void vigil__watch_init(const struct vigil__config* config);
 
-/* Starts the thread; again and again is fine. Any thread, but the first call
- * comes from a loop's thread. Failure is logged once and final. */
+/* Starts the thread, which keeps windows but captures nothing until it is
+ * armed; arming starts it too. Again and again is fine; any thread. Failure is
+ * logged once and final. */
 void vigil__watch_start(void);
+void vigil__watch_arm(void);
+bool vigil__watch_armed(void);
 
 /* Has the watch thread look at captures now. Any thread. */
 void vigil__watch_wake(void);

@@ -20,8 +20,8 @@ trap 'rm -rf "$tmp"' EXIT
 
 warnings="-Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers"
 flags="-std=c11 -D_GNU_SOURCE $warnings -I../../src -I."
-sources="artifact artifact_dir config hist json lag log loop os rule text
-         window"
+sources="artifact artifact_dir config counts gc hist json lag log loop os pool
+         report rule text window"
 passed=0
 failed=0
 

@@ -304,3 +304,41 @@ TEST(loop_record_is_small_and_its_halves_are_on_different_lines) {
   CHECK_EQ((uintptr_t) l % 128, 0);
   vigil__loop_free(l);
 }
+
+#define T0 (1000 * VIGIL__SEC)
+
+TEST(loop_turn_is_the_busy_time_of_an_iteration) {
+  struct vigil__loop* loop = vigil__loop_new(T0);
+  struct vigil__counts_copy turns;
+
+  vigil__loop_turn(loop);
+  vigil__loop_poll_enter(loop, T0 + 10);       /* Start-up, not a turn. */
+  vigil__loop_poll_exit(loop, T0 + 100, 1);
+  vigil__loop_poll_enter(loop, T0 + 130);      /* Same iteration: polls again. */
+  vigil__loop_poll_exit(loop, T0 + 200, 1);
+  vigil__loop_turn(loop);
+  vigil__loop_poll_enter(loop, T0 + 250);      /* 30 + 50 */
+  vigil__loop_poll_exit(loop, T0 + 300, 1);
+  vigil__loop_turn(loop);
+  vigil__loop_poll_enter(loop, T0 + 307);      /* 7 */
+  vigil__counts_read(&loop->turn, &turns);
+  CHECK_EQ(turns.n, 2);
+  CHECK_EQ(turns.total_ns, 87);
+  CHECK_EQ(turns.max_ns, 80);
+  CHECK_EQ(vigil__load(&loop->turns), 3);
+  CHECK_EQ(vigil__load(&loop->busy_ns), 87);
+  CHECK_EQ(vigil__load(&loop->first_poll), T0 + 10);
+  vigil__loop_free(loop);
+}
+
+TEST(loop_timers_that_run_late) {
+  struct vigil__loop* loop = vigil__loop_new(T0);
+  struct vigil__counts_copy late;
+
+  vigil__loop_timer(loop, T0 + 100, T0 + 90);   /* The clock of ms rounds. */
+  vigil__loop_timer(loop, T0 + 100, T0 + 164);
+  vigil__counts_read(&loop->late, &late);
+  CHECK_EQ(late.n, 2);
+  CHECK_EQ(late.total_ns, 64);
+  vigil__loop_free(loop);
+}

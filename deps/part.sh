@@ -61,7 +61,8 @@ build_icu() {
   ./configure --prefix="$PREFIX" --enable-static --disable-shared --disable-tests \
     --disable-samples --disable-extras --disable-icuio --disable-layoutex \
     --disable-dyload --with-data-packaging=static
-  make; make install
+  # Built once, from nothing: the pass that finds dependencies is not needed.
+  make DEPS=; make install DEPS=
 }
 # As the official binary's: compression on, no loadable modules (the legacy
 # provider is inside), configuration under /etc/ssl.

@@ -244,6 +244,21 @@ test('snapshot() knows what the loop did', async (t) => {
   assert.equal(main.gc.kinds.length, 5);
 });
 
+test('snapshot() says how this process is watched', async (t) => {
+  const body = `
+    const { mode, armed } = vigil.snapshot();
+    return [mode, armed];
+  `;
+  const serve = `
+    const server = require('node:net').createServer().listen(0, '127.0.0.1');
+    await new Promise((done) => server.on('listening', done));
+    server.close();
+  `;
+  assert.deepEqual(await inside(t, body), ['auto', false]);
+  assert.deepEqual(await inside(t, serve + body), ['auto', true]);
+  assert.deepEqual(await inside(t, body, { env: { VIGIL: 'on' } }), ['on', true]);
+});
+
 describe('histogram()', () => {
   const body = (ms) => `
     await sleep(20);

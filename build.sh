@@ -48,12 +48,14 @@ export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$WORK CCACHE_COMPILERCHECK=conten
        CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_NOHASHDIR=1
 # -latomic and friends only where something needs them, as in the official binary.
 export LDFLAGS="-fuse-ld=lld-19 -Wl,--as-needed"
-export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C TZ=UTC
+# ccache hashes the locale: the same one for everybody.
+unset LC_ALL LC_CTYPE LC_MESSAGES
+export SOURCE_DATE_EPOCH=1700000000 LANG=C.UTF-8 TZ=UTC
 release=$WORK/node/out/Release
 
 configure_flags() {
   local lib
-  printf '%s\n' --prefix=/ --ninja --shared-gtest --with-intl=system-icu \
+  printf '%s\n' --prefix=/ --ninja --release-urlbase=https://nodejs.org/download/release/ --shared-gtest --with-intl=system-icu \
     --v8-enable-private-mapping-fork-optimization --shared-brotli-libname=brotlidec,brotlienc,brotlicommon
   for lib in ada zlib zstd cares http-parser nghttp2 brotli simdjson sqlite \
              simdutf hdr-histogram libuv openssl; do

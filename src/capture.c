@@ -10,6 +10,7 @@
 #include <inttypes.h>  /* PRIu64 */
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>    /* getpid */
 #include "uv.h"
 
 #define SAMPLE_US 1000  /* Chrome DevTools' own default. */
@@ -24,6 +25,7 @@ enum stage { IDLE, STARTING, PROFILING, STOPPING, SNAPSHOTTING, RELEASING };
 static struct {
   const struct vigil__config* config;
   void (*wake)(void);
+  pid_t pid;               /* A fork child has no watch thread. */
   enum stage stage;
   vigil__mono_t deadline;  /* Of STARTING and PROFILING. */
   struct vigil__isolate* iso;
@@ -262,6 +264,7 @@ int vigil__capture_init(const struct vigil__config* config,
 
   c.config = config;
   c.wake = wake;
+  c.pid = getpid();
   err = uv_mutex_init(&lock);
   return err != 0 ? err : uv_cond_init(&changed);
 }
@@ -312,7 +315,7 @@ void vigil__capture_leave(struct vigil__isolate* iso) {
 
   uv_mutex_lock(&lock);
   vigil__isolate_close(iso);
-  if (holding != iso) {
+  if (holding != iso || getpid() != c.pid) {
     uv_mutex_unlock(&lock);
     return;
   }

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "loop.h"
 #include "pool.h"
+#include "report.h"
 #include "thread.h"
 #include "vigil_uv.h"
 #include "watch.h"
@@ -120,6 +121,7 @@ static void make_dir_absolute(void) {
 
 void vigil_init(void) {
   vigil__config_read(&config, (unsigned) getuid(), get, complain, NULL);
+  vigil__report_init(&config);
   if (config.mode == VIGIL__MODE_OFF)
     return;
   make_dir_absolute();

@@ -39,7 +39,7 @@ struct vigil__loop* vigil__thread_add(const void* uv, vigil__mono_t now) {
     return NULL;
   }
   t->uv = uv;
-  snprintf(t->name, sizeof(t->name), "a loop that is not Node's");
+  snprintf(t->name, sizeof(t->name), "a loop that runs no JavaScript");
   vigil__threads_lock();
   t->next = first;
   first = t;

@@ -17,7 +17,7 @@
  * begins, ends or is attached, the watch thread for well under a millisecond
  * once a second. */
 enum vigil__thread_kind {
-  VIGIL__THREAD_OTHER,          /* A loop that an add-on or libuv user runs. */
+  VIGIL__THREAD_OTHER,          /* An add-on's, or of Node's platform. */
   VIGIL__THREAD_MAIN,
   VIGIL__THREAD_WORKER
 };

@@ -63,12 +63,19 @@ configure_flags() {
   done
 }
 
-# ---- the steps: NAME_inputs prints all that the result depends on, NAME makes it
+# ---- the steps: NAME_inputs prints all that the result depends on, NAME makes
+# it, and NAME_there looks whether somebody took it away
 tools_inputs() { cat "$top/deps/tools.sh"; }
 tools() { "$top/deps/tools.sh"; }
 
 fetch_inputs() { cat "$top/deps/pins.tsv"; }
 fetch() { "$top/deps/fetch.sh" "$DISTFILES"; }
+fetch_there() {
+  local file
+  for file in $(awk -F'\t' '!/^#/ {print $5}' "$top/deps/pins.tsv"); do
+    [ -s "$DISTFILES/$file" ] || return 1
+  done
+}
 
 unpack_inputs() { cat "$top/deps/pins.tsv" "$top/deps/tree.sh" | grep -v '^\(libuv\|openssl\|icu\)'; }
 unpack() { "$top/deps/part.sh" esbuild; "$top/deps/tree.sh" unpack; rm -f "$WORK"/.stamp-{patch,configure,compile}; }
@@ -89,7 +96,7 @@ configure_inputs() {
   configure_flags; echo "$CC $LDFLAGS"
   cat "$top"/deps/{unity.py,unity-single.txt,config-gypi.py} "$top"/src/*.{gyp,gypi}
   (cd "$top/src" && ls ./*.c ./*.cc js/*.js)
-  cat "$WORK/node/configure.py" "$WORK"/node/*.gyp* "$WORK"/node/tools/v8_gypfiles/*.gyp*
+  cat "$WORK/node/configure.py" "$WORK"/node/{node.gyp,node.gypi,common.gypi} "$WORK"/node/tools/v8_gypfiles/*.gyp*
 }
 configure() {
   (cd "$WORK/node" && configure_flags | PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig \
@@ -119,13 +126,14 @@ run_step() {  # number name
   local stamp=$WORK/.stamp-$2 hash start=$SECONDS
   hash=$(inputs_hash "$2")
   if [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] &&
-     { [ "$2" != package ] || package_there; }; then
+     { ! declare -f "$2_there" >/dev/null || "$2_there"; }; then
     printf '[%d/8] %-9s unchanged\n' "$1" "$2"; return
   fi
   printf '[%d/8] %-9s ... (%ds since start)\n' "$1" "$2" "$SECONDS"
   rm -f "$stamp"
   "$2"
-  inputs_hash "$2" > "$stamp.new"; mv "$stamp.new" "$stamp"
+  # What it was made from, even if somebody edits that meanwhile.
+  echo "$hash" > "$stamp.new"; mv "$stamp.new" "$stamp"
   printf '[%d/8] %-9s done in %ds\n' "$1" "$2" $((SECONDS - start))
   printf '%s\t%s\t%d\n' "$(date -u +%FT%TZ)" "$2" $((SECONDS - start)) >> "$WORK/timings.tsv"
 }

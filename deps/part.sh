@@ -53,7 +53,7 @@ build_hdr() {
 build_zlib() { ./configure --static --prefix="$PREFIX"; make install; }
 build_zstd() {
   # With threads, as the official binary: ZSTD_c_nbWorkers works.
-  make -C lib libzstd.a ZSTD_LEGACY_SUPPORT=0 CPPFLAGS_STATICLIB=-DZSTD_MULTITHREAD
+  make -C lib libzstd.a-mt ZSTD_LEGACY_SUPPORT=0
   headers lib/zstd.h lib/zdict.h lib/zstd_errors.h
   into lib lib/libzstd.a
 }

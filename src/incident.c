@@ -40,8 +40,8 @@ int vigil__incident_begin(struct vigil__incident* i,
   }
   if (err != 0)
     vigil__log("event loop lag p99 is %" PRIu64 " ms (%s), but nothing can be "
-               "captured: %s",
-               cause->lag.p99_ns / VIGIL__MS, cause->thread,
+               "captured in %s: %s",
+               cause->lag.p99_ns / VIGIL__MS, cause->thread, config->dir,
                i->dir.error[0] != '\0' ? i->dir.error : strerror(-err));
   return err;
 }

@@ -59,13 +59,21 @@ function table(head, rows) {
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
 }
 
-const show = (value) => value === undefined ? 'not there' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+// A value, or of two lists what the other one does not have.
+function show(value, other) {
+  if (value === undefined) return 'not there';
+  if (Array.isArray(value) && Array.isArray(other)) {
+    const extra = value.filter((item) => !other.includes(item));
+    return `${value.length} entries${extra.map((item) => `, also \`${item}\``).join('')}`;
+  }
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
 
 function markdown(ourNode, stockNode) {
   const ours = describe(ourNode);
   const official = describe(stockNode);
   const rows = (kind) => differ(ours[kind], official[kind])
-    .map(([key, a, b]) => [`\`${key}\``, show(b), show(a), explained[kind]?.[key]]);
+    .map(([key, a, b]) => [`\`${key}\``, show(b, a), show(a, b), explained[kind]?.[key]]);
   const head = ['', 'official', 'Node Vigil', 'why'];
   const list = (names) => names.map((name) => `\`${name}\``).join(', ');
   const { stdout: symbols, status } = spawnSync(

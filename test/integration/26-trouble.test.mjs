@@ -113,7 +113,8 @@ describe('trouble', { concurrency: 3 }, () => {
     const it = new App(t, ['--cpu-prof', `--cpu-prof-dir=${dir}/own`, app('profiled.mjs')],
                        { env: { ...FAST, VIGIL_CPU_PROFILE: '2s', VIGIL_DIR: `${dir}/vigil` } });
     const { profile } = checkIncident(await waitForIncident(it, `${dir}/vigil`));
-    checkGuilty(profile, 'guiltySpin');
+    // Starting and stopping the application's own profiles is work, too.
+    checkGuilty(profile, 'guiltySpin', 0.5);
     it.kill('SIGTERM');
     const { code, stdout } = await it.exit();
     assert.equal(code, 0, it.said());

@@ -72,8 +72,9 @@ build_openssl() {
     no-shared no-module no-tests no-docs no-apps no-dso no-afalgeng \
     enable-ssl-trace zlib enable-brotli enable-zstd \
     "-I$PREFIX/include" "-L$PREFIX/lib" $flags
-  # These two only name folders; without modules nothing is there to load.
-  make build_libs install_dev ENGINESDIR=/dev/null MODULESDIR=/dev/null
+  # Two of these only name folders; without modules nothing is there to load.
+  # The Makefile sets DESTDIR itself, so the environment's has no effect.
+  make build_libs install_dev ENGINESDIR=/dev/null MODULESDIR=/dev/null DESTDIR="$stage"
 }
 build_sqlite() {
   # jimsh, which comes along, stands in for tclsh.
@@ -136,6 +137,7 @@ main() {
       "$here/apply.sh" "$here/../patches/$p"
     done
     "build_$name"
+    [ -n "$(find "$stage$PREFIX" -type f -print -quit)" ]
   ) > "$log" 2>&1
   status=$?
   set -e

@@ -24,7 +24,7 @@ from_folder() {  # file size sha
   [ -d "$VIGIL_DISTFILES" ] || die "VIGIL_DISTFILES=$VIGIL_DISTFILES is not a folder"
   while IFS= read -r -d '' f; do
     if [ "$(sha "$f")" = "$3" ]; then cp "$f" "$tmp/$1"; return 0; fi
-  done < <(find "$VIGIL_DISTFILES" -maxdepth 1 -type f -size "$2c" -print0)
+  done < <(find -L "$VIGIL_DISTFILES" -maxdepth 1 -type f -size "$2c" -print0)
   # A file of the right name and the wrong content is worth a word.
   if [ -f "$VIGIL_DISTFILES/$1" ]; then
     echo "build: $VIGIL_DISTFILES/$1 does not match its pin, looking elsewhere" >&2
@@ -67,6 +67,7 @@ from_npm() {  # package version file
 }
 
 mkdir -p "$dest"
+rm -rf "$dest"/.fetch.*  # Of a run that was killed; build.sh's lock keeps others out.
 tmp=$(mktemp -d "$dest/.fetch.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 total=$(grep -vc '^#' "$pins"); n=0

@@ -158,6 +158,8 @@ static void end(bool left) {
 /* The isolate leaves: no job runs any more. What it stopped or took is written
  * as long as leave() waits for it. */
 static uint64_t step_leaving(void) {
+  uint64_t self_ns;
+
   if (c.stage == RELEASING) {
     end(true);
     return 0;
@@ -170,8 +172,9 @@ static uint64_t step_leaving(void) {
     vigil__incident_no_profile(&c.incident, "the thread ended first");
   if (c.incident.heap_name[0] == '\0')
     vigil__incident_no_snapshot(&c.incident, "the thread ended first");
+  self_ns = own.self_ns;  /* leave() may write it from here on. */
   stop_reading();
-  vigil__incident_finish(&c.incident, own.self_ns);
+  vigil__incident_finish(&c.incident, self_ns);
   end(true);
   return 0;
 }

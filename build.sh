@@ -105,6 +105,9 @@ configure() {
   (cd "$WORK/node" && configure_flags | PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig \
     xargs "$PYTHON" configure.py) > "$WORK/configure.log" 2>&1 ||
     die "configure failed, see $WORK/configure.log: $(tail -n1 "$WORK/configure.log")"
+  # Node includes this one header of gtest, of which V8 has a copy.
+  install -CD -m 644 -t "$PREFIX/include/gtest" \
+    "$WORK/node/deps/v8/third_party/googletest/src/googletest/include/gtest/gtest_prod.h"
   "$PYTHON" "$top/deps/unity.py" "$release"
   mkdir -p "$WORK/as-configured"; cp "$WORK/node/config.gypi" "$WORK/as-configured/"
   "$PYTHON" "$top/deps/config-gypi.py" "$WORK/node/config.gypi"

@@ -21,8 +21,9 @@ def main():
             failed = failed or line.startswith(('FAILED:', 'ninja: error',
                                                 'ninja: build stopped'))
             if not m:
-                if failed:
-                    print(line, end='')
+                # What is wrong; the log has all of it.
+                if failed and re.search('error|FAILED|stopped', line, re.I):
+                    print(line[:400].rstrip())
                 continue
             done, total, percent, elapsed = (float(x) for x in m.groups()[:4])
             if time.time() - shown < every and done < total:

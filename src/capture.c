@@ -3,20 +3,29 @@
 
 #include "capture.h"
 
+#include "evidence.h"
 #include "job.h"
 #include "os.h"
+#include "probe.h"
+#include "profile.h"
+#include "sampler.h"
 
 #include <errno.h>
-#include <inttypes.h>  /* PRIu64 */
 #include <stdatomic.h>
+#include <stdio.h>     /* snprintf */
 #include <string.h>
 #include <unistd.h>    /* getpid */
 #include "uv.h"
 
-#define SAMPLE_US 1000  /* Chrome DevTools' own default. */
 /* A loop that reaches no safe point for so long is in native code or in a
  * system call, and a profile begun after that would show the aftermath. */
 #define START_WAIT (30 * VIGIL__SEC)
+
+/* What an incident holds of the time before it. */
+#define BEFORE (60 * VIGIL__SEC)
+
+/* A profile is long enough once the loop has recovered for this long. */
+#define CALM (3 * VIGIL__SEC)
 
 enum stage { IDLE, STARTING, PROFILING, STOPPING, SNAPSHOTTING, RELEASING };
 
@@ -27,24 +36,21 @@ static struct {
   void (*wake)(void);
   pid_t pid;               /* A fork child has no watch thread. */
   enum stage stage;
+  unsigned want;           /* VIGIL__CAPTURE_* */
+  uint64_t profile_ns;
+  vigil__mono_t begun;
   vigil__mono_t deadline;  /* Of STARTING and PROFILING. */
+  vigil__mono_t calm;      /* The loop is well since then; 0: it is not. */
   struct vigil__isolate* iso;
+  struct vigil__probe* probe;
   struct vigil__incident incident;
+  uint64_t number;         /* Of incidents that ended, whatever came of them. */
+  char last[VIGIL__DIR_MAX];  /* Directory of the last one; "": none. */
 } c;
 
-/* Own thread, in jobs and in leave(); the watch thread reads them after
+/* Own thread, in jobs and in leave(); the watch thread reads it after
  * vigil__job_take(), or after it saw `leaving`. */
-static struct {
-  struct vigil__cpu_profile* profile;
-  struct vigil__heap_snapshot* snapshot;
-  struct vigil__loop* loop;
-  struct vigil__isolate* iso;
-  int profile_error;
-  int snapshot_error;
-  uint64_t snapshot_need;
-  uint64_t snapshot_have;
-  uint64_t self_ns;
-} own;
+static struct vigil__evidence own;
 
 /* The handshake with an isolate that leaves, all under `lock`. From begin()
  * until the isolate's memory is given back, `holding` is set; while `reading`,
@@ -58,81 +64,41 @@ static bool unfinished;
  * profile; read with acquire. */
 static atomic_bool leaving;
 
-static vigil__mono_t self_begin(void) {
-  vigil__loop_self(own.loop, 0);
-  return vigil__mono_now();
-}
-
-static void self_end(vigil__mono_t begin) {
-  const uint64_t ns = vigil__mono_now() - begin;
-
-  own.self_ns += ns;
-  vigil__loop_self(own.loop, ns);
-}
-
-/* ---- jobs, on the isolate's own thread */
-
-static void free_profile(void) {
-  if (own.profile != NULL)
-    vigil__cpu_profile_free(own.profile);
-  own.profile = NULL;
-}
-
-static void job_start(void* arg) {
-  const vigil__mono_t begin = self_begin();
-
-  (void) arg;
-  own.profile_error =
-      vigil__cpu_profile_start(own.iso, SAMPLE_US, &own.profile);
-  self_end(begin);
-}
-
-static void job_stop(void* arg) {
-  const vigil__mono_t begin = self_begin();
-
-  (void) arg;
-  vigil__cpu_profile_stop(own.profile);
-  self_end(begin);
-}
-
-static void job_snapshot(void* arg) {
-  const vigil__mono_t begin = self_begin();
-
-  (void) arg;
-  free_profile();
-  own.snapshot_error =
-      vigil__heap_snapshot_take(own.iso, &own.snapshot,
-                                &own.snapshot_need, &own.snapshot_have);
-  self_end(begin);
-}
-
-static void job_release(void* arg) {
-  const vigil__mono_t begin = self_begin();
-
-  (void) arg;
-  free_profile();
-  if (own.snapshot != NULL)
-    vigil__heap_snapshot_free(own.snapshot);
-  own.snapshot = NULL;
-  self_end(begin);
-}
-
 /* On failure the isolate has gone, and leave() is about to wake us. */
 static void ask(enum stage stage, void (*fn)(void* arg)) {
   c.stage = stage;
-  vigil__job_ask(c.iso, fn, NULL, c.wake);
+  vigil__job_ask(c.iso, fn, &own, c.wake);
 }
 
 /* ---- the end, on the watch thread */
 
-static void write_profile(void) {
-  if (own.profile != NULL)
-    vigil__incident_profile(&c.incident, own.profile);
+static int fill_before(void* what, vigil__sink sink, void* arg) {
+  struct vigil__probe* p = what;
+
+  return vigil__profile_write(
+      &p->recorder, p->frames,
+      c.begun > BEFORE ? c.begun - BEFORE : 0, c.begun, VIGIL__SAMPLER_NS,
+      sink, arg);
 }
 
-static void write_snapshot(void) {
-  if (own.snapshot != NULL)
-    vigil__incident_snapshot(&c.incident, own.snapshot);
+/* What the watch thread has seen by itself. */
+static void write_seen(void) {
+  struct vigil__json json = { .limit = 8 << 20 };
+
+  if (vigil__stalls_write(&c.probe->stalls, c.probe->frames,
+                          c.begun > BEFORE ? c.begun - BEFORE : 0,
+                          &json) != 0) {
+    vigil__json_finish(&json);
+    vigil__incident_write(&c.incident, VIGIL__STALLS, vigil__evidence_fill, &json);
+  }
+  vigil__json_free(&json);
+}
+
+static void finish(const struct vigil__self* self) {
+  write_seen();
+  vigil__incident_finish(&c.incident, self);
+  snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
+           c.incident.artifact.name);
 }
 
 /* The watch thread needs the isolate's memory no more. */
@@ -151,30 +117,32 @@ static void end(bool left) {
     holding = NULL;
   uv_cond_broadcast(&changed);
   uv_mutex_unlock(&lock);
+  vigil__evidence_free(&own);
+  vigil__probe_unref(c.probe);
   vigil__isolate_unref(c.iso);
+  c.number++;
   c.stage = IDLE;
 }
 
 /* The isolate leaves: no job runs any more. What it stopped or took is written
  * as long as leave() waits for it. */
 static uint64_t step_leaving(void) {
-  uint64_t self_ns;
+  struct vigil__self self;
 
   if (c.stage == RELEASING) {
     end(true);
     return 0;
   }
-  if (c.stage == SNAPSHOTTING)
-    write_snapshot();
-  else if (own.profile != NULL)
-    write_profile();
-  else
-    vigil__incident_no_profile(&c.incident, "the thread ended first");
-  if (c.incident.heap_name[0] == '\0')
-    vigil__incident_no_snapshot(&c.incident, "the thread ended first");
-  self_ns = own.self_ns;  /* leave() may write it from here on. */
+  vigil__evidence_profiles(&own, &c.incident);
+  vigil__evidence_heap(&own, &c.incident);
+  if (c.want & VIGIL__CAPTURE_CPU && c.incident.piece[VIGIL__CPU].name[0] == '\0')
+    vigil__incident_none(&c.incident, VIGIL__CPU, "the thread ended first");
+  if (c.want & VIGIL__CAPTURE_HEAP &&
+      c.incident.piece[VIGIL__HEAP].name[0] == '\0')
+    vigil__incident_none(&c.incident, VIGIL__HEAP, "the thread ended first");
+  self = own.self;  /* leave() may write it from here on. */
   stop_reading();
-  vigil__incident_finish(&c.incident, self_ns);
+  finish(&self);
   end(true);
   return 0;
 }
@@ -182,17 +150,15 @@ static uint64_t step_leaving(void) {
 /* ---- the steps; each returns when to come back (0: when woken) */
 
 static uint64_t ask_release(void) {
-  vigil__incident_finish(&c.incident, own.self_ns);
-  ask(RELEASING, job_release);
+  finish(&own.self);
+  ask(RELEASING, vigil__evidence_release);
   return 0;
 }
 
 static uint64_t ask_snapshot(void) {
-  if (!c.config->heap_snapshot) {
-    vigil__incident_no_snapshot(&c.incident, "VIGIL_HEAP_SNAPSHOT is off");
+  if (!(c.want & VIGIL__CAPTURE_HEAP))
     return ask_release();
-  }
-  ask(SNAPSHOTTING, job_snapshot);
+  ask(SNAPSHOTTING, vigil__evidence_snapshot);
   return 0;
 }
 
@@ -202,32 +168,18 @@ static uint64_t after_start(vigil__mono_t now) {
       return c.deadline - now;
     if (!vigil__job_cancel())
       return 0;
-    vigil__incident_no_profile(&c.incident,
-                               "the loop reached no safe point for %d s",
-                               (int) (START_WAIT / VIGIL__SEC));
+    vigil__incident_none(&c.incident, VIGIL__CPU,
+                         "the loop reached no safe point for %d s",
+                         (int) (START_WAIT / VIGIL__SEC));
     return ask_snapshot();
   }
-  if (own.profile_error != 0) {
-    vigil__incident_no_profile(&c.incident, "V8 says %s",
-                               strerror(-own.profile_error));
+  if (!vigil__evidence_started(&own)) {
+    vigil__evidence_profiles(&own, &c.incident);
     return ask_snapshot();
   }
   c.stage = PROFILING;
-  c.deadline = now + c.config->cpu_profile_ns;
-  return c.config->cpu_profile_ns;
-}
-
-static uint64_t after_snapshot(void) {
-  if (own.snapshot_error == -ENOMEM)
-    vigil__incident_no_snapshot(
-        &c.incident,
-        "it may need %" PRIu64 " MB of memory, %" PRIu64 " MB are left",
-        own.snapshot_need >> 20, own.snapshot_have >> 20);
-  else if (own.snapshot_error != 0)
-    vigil__incident_no_snapshot(&c.incident, "V8 says %s",
-                                strerror(-own.snapshot_error));
-  write_snapshot();
-  return ask_release();
+  c.deadline = now + c.profile_ns;
+  return c.profile_ns;
 }
 
 uint64_t vigil__capture_step(vigil__mono_t now) {
@@ -241,15 +193,18 @@ uint64_t vigil__capture_step(vigil__mono_t now) {
     case PROFILING:
       if (now < c.deadline)
         return c.deadline - now;
-      ask(STOPPING, job_stop);
+      ask(STOPPING, vigil__evidence_stop);
       return 0;
     case STOPPING:
       if (!vigil__job_take())
         return 0;
-      write_profile();
+      vigil__evidence_profiles(&own, &c.incident);
       return ask_snapshot();
     case SNAPSHOTTING:
-      return vigil__job_take() ? after_snapshot() : 0;
+      if (!vigil__job_take())
+        return 0;
+      vigil__evidence_heap(&own, &c.incident);
+      return ask_release();
     case RELEASING:
       if (vigil__job_take())
         end(false);
@@ -281,34 +236,92 @@ bool vigil__capture_running(void) {
   return held || c.stage != IDLE;
 }
 
-int vigil__capture_begin(const struct vigil__cause* cause) {
-  int err = vigil__incident_begin(&c.incident, c.config, cause);
+const struct vigil__isolate* vigil__capture_of(void) {
+  return c.stage == IDLE ? NULL : c.iso;
+}
+
+void vigil__capture_calm(bool calm, vigil__mono_t now) {
+  if (!calm)
+    c.calm = 0;
+  else if (c.calm == 0)
+    c.calm = now;
+  if (c.stage == PROFILING && !c.incident.trigger.demand && c.calm > c.begun && now - c.calm >= CALM &&
+      c.deadline > now)
+    c.deadline = now;
+}
+
+uint64_t vigil__capture_number(const char** last) {
+  *last = c.last;
+  return c.number;
+}
+
+/* What is wanted, less what the cause makes pointless. */
+static unsigned plan(const struct vigil__trigger* t) {
+  const enum vigil__cause_class cause = t->why.cause;
+  unsigned want = (unsigned) c.config->capture;
+  int k;
+
+  if (t->demand)
+    return t->want != 0 ? (unsigned) t->want : want & ~VIGIL__CAPTURE_ALLOC;
+  if (cause == VIGIL__CAUSE_STARVED || cause == VIGIL__CAUSE_THROTTLED ||
+      cause == VIGIL__CAUSE_SUSPENDED) {
+    for (k = VIGIL__CPU; k <= VIGIL__HEAP; k++)
+      vigil__incident_none(&c.incident, (enum vigil__piece) k,
+                           "it would show an innocent, the process was %s",
+                           vigil__cause_name(cause));
+    want &= VIGIL__CAPTURE_BEFORE;
+  }
+  if (cause != VIGIL__CAUSE_GC)
+    want &= ~VIGIL__CAPTURE_ALLOC;
+  return want;
+}
+
+static void unwanted(void) {
+  if (!(c.config->capture & VIGIL__CAPTURE_CPU))
+    vigil__incident_none(&c.incident, VIGIL__CPU, "VIGIL_CAPTURE is without");
+  if (!(c.config->capture & VIGIL__CAPTURE_HEAP))
+    vigil__incident_none(&c.incident, VIGIL__HEAP, "VIGIL_CAPTURE is without");
+}
+
+int vigil__capture_begin(const struct vigil__trigger* trigger) {
+  int err = vigil__incident_begin(&c.incident, c.config, trigger);
 
   if (err != 0)
     return err;
   uv_mutex_lock(&lock);
-  if (vigil__isolate_gone(cause->iso)) {
+  if (vigil__isolate_gone(trigger->iso)) {
     uv_mutex_unlock(&lock);
     vigil__incident_abort(&c.incident);
     return -ESRCH;
   }
-  vigil__isolate_ref(cause->iso);
-  c.iso = cause->iso;
-  memset(&own, 0, sizeof(own));
-  own.iso = cause->iso;
-  own.loop = cause->loop;
+  vigil__isolate_ref(trigger->iso);
+  vigil__probe_ref(trigger->probe);
+  c.iso = trigger->iso;
+  c.probe = trigger->probe;
+  vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
   atomic_store_explicit(&leaving, false, memory_order_relaxed);
-  holding = cause->iso;
+  holding = trigger->iso;
   reading = unfinished = true;
   uv_mutex_unlock(&lock);
-  c.deadline = vigil__os.mono() + START_WAIT;
-  if (c.config->cpu_profile_ns == 0) {
-    vigil__incident_no_profile(&c.incident, "VIGIL_CPU_PROFILE is off");
-    ask_snapshot();
-    return 0;
+  c.begun = vigil__os.mono();
+  c.calm = 0;
+  c.deadline = c.begun + START_WAIT;
+  c.profile_ns = trigger->profile_ns != 0 ? trigger->profile_ns
+                                          : c.config->cpu_profile_ns;
+  unwanted();
+  c.want = own.want = plan(trigger);
+  if (c.want & (VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_ALLOC)) {
+    if (c.want & VIGIL__CAPTURE_CPU)
+      vigil__incident_name(&c.incident, VIGIL__CPU);
+    ask(STARTING, vigil__evidence_start);
   }
-  vigil__incident_name_profile(&c.incident);
-  ask(STARTING, job_start);
+  /* While the profile gets going. */
+  if (c.want & VIGIL__CAPTURE_BEFORE && c.config->recorder)
+    vigil__incident_write(&c.incident, VIGIL__BEFORE, fill_before, c.probe);
+  if (c.stage == IDLE) {
+    c.stage = RELEASING;
+    ask_snapshot();
+  }
   return 0;
 }
 
@@ -323,12 +336,11 @@ void vigil__capture_leave(struct vigil__isolate* iso) {
     return;
   }
   vigil__job_cancel();
-  if (own.profile != NULL)
-    vigil__cpu_profile_stop(own.profile);
+  vigil__evidence_stop(&own);
   atomic_store_explicit(&leaving, true, memory_order_release);
   c.wake();
   now = vigil__mono_now();
-  until = now + VIGIL__CAPTURE_LEAVE_NS;
+  until = now + c.config->exit_wait_ns;
   while (unfinished && now < until) {
     uv_cond_timedwait(&changed, &lock, until - now);
     now = vigil__mono_now();
@@ -336,7 +348,7 @@ void vigil__capture_leave(struct vigil__isolate* iso) {
   atomic_store_explicit(&c.incident.give_up, true, memory_order_relaxed);
   while (reading)
     uv_cond_wait(&changed, &lock);
-  job_release(NULL);
+  vigil__evidence_release(&own);
   holding = NULL;
   uv_mutex_unlock(&lock);
 }

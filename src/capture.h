@@ -12,8 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One incident at a time: start a CPU profile, wait, stop it, write it, take a
- * heap snapshot, write that, describe it all, rename, say so in one line.
+/* One incident at a time: write what was recorded before, start a CPU profile,
+ * wait, stop it, write it, take a heap snapshot, write that, describe it all,
+ * rename, say so in one line.
  *
  * The watch thread drives it and does everything that can be slow; the loop's
  * own thread does only what V8 asks of it. */
@@ -26,9 +27,21 @@ int vigil__capture_init(const struct vigil__config* config,
 /* Watch thread. An incident is being made. */
 bool vigil__capture_running(void);
 
-/* Watch thread, when none is running: opens the incident and asks for the
- * profile. Takes a reference to the isolate. 0; -ESRCH, the thread has just ended; or -errno, said in one line. */
-int vigil__capture_begin(const struct vigil__cause* cause);
+/* Watch thread, when none is running: opens the incident and asks for what the
+ * configuration and the cause want. Takes its own references. 0; -EDQUOT, the
+ * budget does not allow it; -ESRCH, the thread has just ended; or -errno, said
+ * in one line. */
+int vigil__capture_begin(const struct vigil__trigger* trigger);
+
+/* Watch thread. Whose incident is being made; NULL: none. */
+const struct vigil__isolate* vigil__capture_of(void);
+
+/* Watch thread, about once a second while one is made: whether its loop is well.
+ * Once it has been for 3 s the profile ends early. */
+void vigil__capture_calm(bool calm, vigil__mono_t now);
+
+/* Watch thread. How many ended, and the directory of the last one. */
+uint64_t vigil__capture_number(const char** last);
 
 /* Watch thread: goes on as far as it can without waiting for the loop. Returns
  * the time until it wants to be called again if not woken before, in ns; 0:
@@ -36,10 +49,8 @@ int vigil__capture_begin(const struct vigil__cause* cause);
 uint64_t vigil__capture_step(vigil__mono_t now);
 
 /* The isolate's own thread, from vigil__isolate_attach()'s callback: closes it. An incident that is under way for it is
- * finished with what it has, within VIGIL__CAPTURE_LEAVE_NS, or given up;
+ * finished with what it has, within VIGIL_EXIT_WAIT, or given up;
  * either way nothing touches the isolate after this. */
 void vigil__capture_leave(struct vigil__isolate* iso);
-
-#define VIGIL__CAPTURE_LEAVE_NS VIGIL__SEC
 
 #endif  /* VIGIL_CAPTURE_H_ */

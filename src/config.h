@@ -16,16 +16,38 @@ extern "C" {
 
 enum vigil__mode { VIGIL__MODE_AUTO, VIGIL__MODE_ON, VIGIL__MODE_OFF };
 
-/* Every field is one variable of the table in config.c. */
+/* What an incident may hold; bits. */
+#define VIGIL__CAPTURE_CPU 1u     /* A CPU profile. */
+#define VIGIL__CAPTURE_HEAP 2u    /* A heap snapshot. */
+#define VIGIL__CAPTURE_ALLOC 4u   /* A sampling allocation profile. */
+#define VIGIL__CAPTURE_BEFORE 8u  /* What the recorder has. */
+
+#define VIGIL__DISK_FREE_AUTO UINT64_MAX
+
+/* Every field is one variable of the table in config.c. "ppm" is a share in
+ * millionths: 10000 is 1 %. */
 struct vigil__config {
   uint64_t mode;                /* VIGIL: enum vigil__mode. */
   uint64_t lag_p99_ns;          /* VIGIL_LAG_P99_MS. */
   uint64_t window_ns;           /* VIGIL_WINDOW. */
   uint64_t for_ns;              /* VIGIL_FOR. */
-  uint64_t cooldown_ns;         /* VIGIL_COOLDOWN. */
+  uint64_t stall_ns;            /* VIGIL_STALL_MS; 0: off. */
+  uint64_t stall_trigger_ns;    /* VIGIL_STALL_TRIGGER; 0: off. */
+  uint64_t gc_share_ppm;        /* VIGIL_GC_SHARE; 0: off. */
+  uint64_t pool_wait_p99_ns;    /* VIGIL_POOL_WAIT_P99_MS; 0: off. */
+  uint64_t old_space_ppm;       /* VIGIL_OLD_SPACE_SHARE; 0: off. */
   uint64_t grace_ns;            /* VIGIL_GRACE. */
-  uint64_t cpu_profile_ns;      /* VIGIL_CPU_PROFILE; 0: off. */
-  uint64_t heap_snapshot;       /* VIGIL_HEAP_SNAPSHOT: 0 or 1. */
+  uint64_t capture;             /* VIGIL_CAPTURE: VIGIL__CAPTURE_* bits. */
+  uint64_t cpu_profile_ns;      /* VIGIL_CPU_PROFILE; never 0. */
+  uint64_t recorder;            /* VIGIL_RECORDER: 0 or 1. */
+  uint64_t recorder_bytes;      /* VIGIL_RECORDER_SIZE. */
+  uint64_t signal;              /* VIGIL_SIGNAL: its number; 0: off. */
+  uint64_t exit_wait_ns;        /* VIGIL_EXIT_WAIT. */
+  uint64_t cooldown_ns;         /* VIGIL_COOLDOWN. */
+  uint64_t per_hour;            /* VIGIL_PER_HOUR; at least 1. */
+  uint64_t disk_bytes;          /* VIGIL_DISK. */
+  uint64_t disk_free_bytes;     /* VIGIL_DISK_FREE; VIGIL__DISK_FREE_AUTO. */
+  uint64_t host_captures;       /* VIGIL_HOST_CAPTURES; at least 1. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
 };
 

@@ -13,10 +13,11 @@ struct vigil__gc {
   vigil__word_t pause_ns;
   vigil__word_t used_after;
   vigil__word_t external_after;
+  vigil__word_t heap_limit;
+  vigil__word_t open_since;     /* Start of the outermost pause; 0: none. */
   struct vigil__counts pause[VIGIL__GC_KINDS];
   /* The writer's own. */
   vigil__mono_t since[VIGIL__GC_KINDS];
-  vigil__mono_t outer_since;
   unsigned depth;
 };
 
@@ -33,7 +34,7 @@ void vigil__gc_begin(struct vigil__gc* gc,
                      vigil__mono_t now) {
   gc->since[kind] = now;
   if (gc->depth++ == 0)
-    gc->outer_since = now;
+    vigil__store(&gc->open_since, now);
 }
 
 void vigil__gc_end(struct vigil__gc* gc,
@@ -44,13 +45,29 @@ void vigil__gc_end(struct vigil__gc* gc,
     return;
   vigil__counts_record(&gc->pause[kind], now - gc->since[kind]);
   gc->since[kind] = 0;
-  if (--gc->depth == 0)
-    vigil__add(&gc->pause_ns, now - gc->outer_since);
+  if (--gc->depth == 0) {
+    vigil__add(&gc->pause_ns, now - vigil__load(&gc->open_since));
+    vigil__store(&gc->open_since, 0);
+  }
 }
 
-void vigil__gc_heap(struct vigil__gc* gc, uint64_t used, uint64_t external) {
+void vigil__gc_heap(struct vigil__gc* gc,
+                    uint64_t used,
+                    uint64_t external,
+                    uint64_t limit) {
+  vigil__store(&gc->heap_limit, limit);
   vigil__store(&gc->used_after, used);
   vigil__store(&gc->external_after, external);
+}
+
+vigil__mono_t vigil__gc_open(struct vigil__gc* gc) {
+  return vigil__load(&gc->open_since);
+}
+
+uint64_t vigil__gc_pauses(struct vigil__gc* gc, vigil__mono_t now) {
+  const vigil__mono_t open = vigil__gc_open(gc);
+
+  return vigil__load(&gc->pause_ns) + (open != 0 && now > open ? now - open : 0);
 }
 
 void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy) {
@@ -60,6 +77,7 @@ void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy) {
   copy->pause_ns = vigil__load(&gc->pause_ns);
   copy->used_after_bytes = vigil__load(&gc->used_after);
   copy->external_after_bytes = vigil__load(&gc->external_after);
+  copy->heap_limit_bytes = vigil__load(&gc->heap_limit);
   for (i = 0; i < VIGIL__GC_KINDS; i++) {
     vigil__counts_read(&gc->pause[i], &pause);
     copy->count[i] = pause.n;

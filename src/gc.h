@@ -32,7 +32,8 @@ struct vigil__gc_copy {
   uint64_t p50_ns[VIGIL__GC_KINDS];
   uint64_t p99_ns[VIGIL__GC_KINDS];
   uint64_t used_after_bytes;            /* Heap after the last full one. */
-  uint64_t external_after_bytes;        /* External memory then. */
+  uint64_t external_after_bytes;        /* External memory then... */
+  uint64_t heap_limit_bytes;            /* ...and the limit of the heap. */
 };
 
 /* Zeroed, or NULL when there is no memory. */
@@ -48,10 +49,19 @@ void vigil__gc_end(struct vigil__gc* gc,
                    vigil__mono_t now);
 
 /* The heap as the last full collection left it. Same thread. */
-void vigil__gc_heap(struct vigil__gc* gc, uint64_t used, uint64_t external);
+void vigil__gc_heap(struct vigil__gc* gc,
+                    uint64_t used,
+                    uint64_t external,
+                    uint64_t limit);
 
 /* Any thread. Each figure is whole; two of them may be one pause apart. */
 void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy);
+
+/* Any thread. When the pause began that lasts now; 0: none does. */
+vigil__mono_t vigil__gc_open(struct vigil__gc* gc);
+/* Any thread. All pauses until `now`, with the one that lasts. It may be the
+ * length of one pause off while that ends. */
+uint64_t vigil__gc_pauses(struct vigil__gc* gc, vigil__mono_t now);
 
 /* As metrics and reports call the kind. */
 const char* vigil__gc_name(enum vigil__gc_kind kind);

@@ -6,14 +6,17 @@
 #include "capture.h"
 #include "clock.h"
 #include "config.h"
+#include "demand.h"
 #include "log.h"
 #include "loop.h"
 #include "pool.h"
+#include "probe.h"
 #include "report.h"
 #include "thread.h"
 #include "vigil_uv.h"
 #include "watch.h"
 
+#include <signal.h>  /* sigaction */
 #include <stdbool.h>
 #include <stdlib.h>  /* getenv */
 #include <string.h>
@@ -125,7 +128,7 @@ void vigil_init(void) {
   if (config.mode == VIGIL__MODE_OFF)
     return;
   make_dir_absolute();
-  if (vigil__threads_init() != 0 ||
+  if (vigil__threads_init() != 0 || vigil__demand_init() != 0 ||
       vigil__capture_init(&config, vigil__watch_wake) != 0) {
     vigil__log("cannot start: this process is not watched");
     return;
@@ -144,12 +147,33 @@ bool vigil__on(void) {
   return on;
 }
 
+static void on_signal(int signal) {
+  (void) signal;
+  vigil__demand_signal();
+  vigil__watch_wake();
+}
+
+/* After Node has set up its own, and before the program's first handler, which
+ * replaces this one. */
+static void take_signal(void) {
+  struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+  struct sigaction old;
+
+  if (sigaction((int) config.signal, NULL, &old) != 0 ||
+      old.sa_handler != SIG_DFL ||
+      sigaction((int) config.signal, &action, NULL) != 0)
+    vigil__log("VIGIL_SIGNAL: the signal is taken by something else");
+  else
+    vigil__watch_start();
+}
+
 void vigil_attach(void* isolate,
                   void* env,
                   struct uv_loop_s* loop,
                   uint64_t thread_id,
                   const char* name) {
   struct vigil__isolate* iso;
+  struct vigil__probe* probe;
 
   if (!on)
     return;
@@ -159,7 +183,15 @@ void vigil_attach(void* isolate,
                (unsigned long long) thread_id);
     return;
   }
-  vigil__thread_attach(loop, iso, thread_id, name);
+  probe = vigil__probe_new();
+  if (probe == NULL)
+    vigil__log("no memory to look into thread %llu",
+               (unsigned long long) thread_id);
+  else
+    vigil__isolate_code_range(iso, &probe->jit.lo, &probe->jit.hi);
+  vigil__thread_attach(loop, iso, probe, thread_id, name);
+  if (thread_id == 0 && config.signal != 0)
+    take_signal();
   if (config.mode == VIGIL__MODE_ON)
     vigil__watch_arm();
 }

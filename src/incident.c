@@ -15,39 +15,74 @@
 #include <string.h>
 #include <unistd.h>    /* getpid */
 
-#define FILE_MAX (UINT64_C(16) << 30)
+static const struct {
+  const char* kind;
+  const char* suffix;
+  const char* people;  /* What it is called in the line. */
+} pieces[VIGIL__PIECES] = {
+  [VIGIL__CPU] = { "cpu", "cpuprofile", "CPU profile" },
+  [VIGIL__HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
+  [VIGIL__ALLOC] = { "alloc", "heapprofile", "allocation profile" },
+  [VIGIL__BEFORE] = { "before", "cpuprofile", "profile of the time before" },
+  [VIGIL__STALLS] = { "stalls", "json", "stalls" }
+};
 
-static void file_name(char* name, const char* kind, const char* suffix) {
-  snprintf(name, VIGIL__ARTIFACT_NAME, "%s-%" PRIu64 ".%s", kind,
-           vigil__os.wall() / VIGIL__SEC, suffix);
+/* Room that one is taken to need, so that old ones are removed for it: twice
+ * what it has, for the snapshot, and some for the rest. */
+#define EXPECT_BYTES (UINT64_C(64) << 20)
+
+/* 0, or the error; the directory is open. */
+static int open_granted(struct vigil__incident* i) {
+  const struct vigil__budget_request request = {
+    .ratio = i->trigger.ratio,
+    .expect_bytes = EXPECT_BYTES,
+    .again = i->trigger.again
+  };
+  const int answer =
+      vigil__budget_ask(&i->dir, i->config, &request, &i->grant);
+  int err;
+
+  if (answer != VIGIL__BUDGET_ALLOW)
+    return answer < 0 ? answer : -EDQUOT;
+  i->trigger_wall_ns = i->grant.wall_ns;
+  err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
+                              getpid());
+  if (err != 0)
+    vigil__budget_end(&i->dir, i->config, &i->grant, false);
+  return err;
 }
 
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
-                          const struct vigil__cause* cause) {
+                          const struct vigil__trigger* trigger) {
   int err;
 
   memset(i, 0, sizeof(*i));
   i->config = config;
-  i->cause = *cause;
-  i->trigger_wall_ns = vigil__os.wall();
+  i->trigger = *trigger;
   err = vigil__artifact_dir_open(&i->dir, config->dir, &vigil__sha256_openssl);
   if (err == 0) {
-    err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
-                                getpid());
+    err = open_granted(i);
     if (err != 0)
       vigil__artifact_dir_close(&i->dir);
   }
-  if (err != 0)
-    vigil__log("event loop lag p99 is %" PRIu64 " ms (%s), but nothing can be "
-               "captured in %s: %s",
-               cause->lag.p99_ns / VIGIL__MS, cause->thread, config->dir,
+  if (err != 0 && err != -EDQUOT && !trigger->again)
+    vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
+               config->dir,
                i->dir.error[0] != '\0' ? i->dir.error : strerror(-err));
   return err;
 }
 
-void vigil__incident_name_profile(struct vigil__incident* i) {
-  file_name(i->cpu_name, "cpu", "cpuprofile");
+void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece) {
+  char* name = i->piece[piece].name;
+
+  if (piece == VIGIL__STALLS)
+    snprintf(name, VIGIL__ARTIFACT_NAME, "%s.%s", pieces[piece].kind,
+             pieces[piece].suffix);
+  else
+    snprintf(name, VIGIL__ARTIFACT_NAME, "%s-%" PRIu64 ".%s",
+             pieces[piece].kind, vigil__os.wall() / VIGIL__SEC,
+             pieces[piece].suffix);
 }
 
 /* ---- files */
@@ -65,73 +100,42 @@ static int sink(void* arg, const char* data, size_t len) {
   return vigil__artifact_file_write(t->file, data, len);
 }
 
-/* Opens `name`, has `write` fill it with `what`, closes it. On failure empties
- * `name` and says why in `note`. */
-static void write_file(struct vigil__incident* i,
-                       char* name,
-                       char* note,
-                       int (*write)(void* what, struct target* target),
-                       void* what) {
+void vigil__incident_write(struct vigil__incident* i,
+                           enum vigil__piece piece,
+                           vigil__fill fill,
+                           void* what) {
   struct target t = { .incident = i };
+  char* name = i->piece[piece].name;
   int err;
   int r;
 
-  err = vigil__artifact_file_open(&i->artifact, name, FILE_MAX, &t.file);
+  if (name[0] == '\0')
+    vigil__incident_name(i, piece);
+  err = vigil__artifact_file_open(&i->artifact, name, i->grant.bytes, &t.file);
   if (err == 0) {
-    err = write(what, &t);
+    err = fill(what, sink, &t);
     if (err != 0)
       vigil__artifact_file_drop(t.file);
     else if ((r = vigil__artifact_file_close(t.file)) != 0)
       err = r;
   }
   if (err != 0) {
-    snprintf(note, VIGIL__NOTE, "writing %s failed: %s", name, strerror(-err));
+    snprintf(i->piece[piece].note, VIGIL__NOTE, "writing %s failed: %s", name,
+             strerror(-err));
     name[0] = '\0';
   }
 }
 
-static int fill_profile(void* what, struct target* target) {
-  return vigil__cpu_profile_write(what, sink, target);
-}
-
-static int fill_snapshot(void* what, struct target* target) {
-  return vigil__heap_snapshot_write(what, sink, target);
-}
-
-void vigil__incident_profile(struct vigil__incident* i,
-                             struct vigil__cpu_profile* profile) {
-  write_file(i, i->cpu_name, i->cpu_note, fill_profile, profile);
-}
-
-void vigil__incident_snapshot(struct vigil__incident* i,
-                              struct vigil__heap_snapshot* snapshot) {
-  file_name(i->heap_name, "heap", "heapsnapshot");
-  write_file(i, i->heap_name, i->heap_note, fill_snapshot, snapshot);
-}
-
-static void take_note(char* note, const char* format, va_list args) {
-  if (note[0] == '\0')
-    vsnprintf(note, VIGIL__NOTE, format, args);
-}
-
-void vigil__incident_no_profile(struct vigil__incident* i,
-                                const char* format, ...) {
+void vigil__incident_none(struct vigil__incident* i,
+                          enum vigil__piece piece,
+                          const char* format, ...) {
   va_list args;
 
   va_start(args, format);
-  take_note(i->cpu_note, format, args);
+  if (i->piece[piece].note[0] == '\0')
+    vsnprintf(i->piece[piece].note, VIGIL__NOTE, format, args);
   va_end(args);
-  i->cpu_name[0] = '\0';
-}
-
-void vigil__incident_no_snapshot(struct vigil__incident* i,
-                                 const char* format, ...) {
-  va_list args;
-
-  va_start(args, format);
-  take_note(i->heap_note, format, args);
-  va_end(args);
-  i->heap_name[0] = '\0';
+  i->piece[piece].name[0] = '\0';
 }
 
 /* ---- the end */
@@ -147,51 +151,60 @@ static void add(char* text, const char* format, ...) {
   va_end(args);
 }
 
-static void say(const struct vigil__incident* i) {
-  const uint64_t span_ms = (i->cause.span.end - i->cause.span.begin) /
-                           VIGIL__MS;
-  const char* names[2] = { i->cpu_name, i->heap_name };
-  const char* notes[2] = { i->cpu_note, i->heap_note };
-  char text[VIGIL__LOG_LINE] = "";
+/* The two that people look at first with their whole paths, or else the
+ * incident's; the rest by name. */
+static void list_files(const struct vigil__incident* i, char* text) {
   int k;
 
-  for (k = 0; k < 2; k++) {
-    if (names[k][0] != '\0')
+  for (k = VIGIL__CPU; k <= VIGIL__HEAP; k++) {
+    if (i->piece[k].name[0] != '\0')
       add(text, "%s%s/%s/%s", text[0] == '\0' ? "; captured " : " and ",
-          i->dir.path, i->artifact.name, names[k]);
+          i->dir.path, i->artifact.name, i->piece[k].name);
   }
   if (text[0] == '\0')
     add(text, "; wrote %s/%s/incident.json", i->dir.path, i->artifact.name);
-  for (k = 0; k < 2; k++) {
-    if (names[k][0] == '\0')
-      add(text, "; no %s: %s", k == 0 ? "CPU profile" : "heap snapshot",
-          notes[k]);
+  for (; k < VIGIL__PIECES; k++) {
+    if (i->piece[k].name[0] != '\0')
+      add(text, ", %s", i->piece[k].name);
   }
-  vigil__log("event loop lag p99 is %" PRIu64 " ms over the last %" PRIu64
-             ".%" PRIu64 " s (limit %" PRIu64 " ms, %s)%s",
-             i->cause.lag.p99_ns / VIGIL__MS, span_ms / 1000,
-             span_ms % 1000 / 100, i->config->lag_p99_ns / VIGIL__MS,
-             i->cause.thread, text);
 }
 
-void vigil__incident_finish(struct vigil__incident* i, uint64_t self_ns) {
+static void say(const struct vigil__incident* i) {
+  const struct vigil__trigger* t = &i->trigger;
+  char text[VIGIL__LOG_LINE] = "";
+  int k;
+
+  list_files(i, text);
+  for (k = 0; k < VIGIL__PIECES; k++) {
+    if (i->piece[k].name[0] == '\0' && i->piece[k].note[0] != '\0')
+      add(text, "; no %s: %s", pieces[k].people, i->piece[k].note);
+  }
+  if (i->grant.suppressed != 0)
+    add(text, "; %" PRIu64 " before it were over the budget",
+        i->grant.suppressed);
+  vigil__log("%s, cause: %s (%s)%s", t->headline,
+             vigil__cause_name(t->why.cause), t->why.text, text);
+}
+
+void vigil__incident_finish(struct vigil__incident* i,
+                            const struct vigil__self* self) {
   struct vigil__json json = { .limit = 0 };
   int err;
 
-  vigil__manifest_write(&json, i, self_ns);
+  vigil__manifest_write(&json, i, self);
   err = vigil__artifact_finish(&i->artifact, &json);
   vigil__json_free(&json);
   if (err == 0)
     say(i);
   else
-    vigil__log("event loop lag p99 is %" PRIu64 " ms (%s), but the incident "
-               "could not be written to %s: %s",
-               i->cause.lag.p99_ns / VIGIL__MS, i->cause.thread, i->dir.path,
-               strerror(-err));
+    vigil__log("%s, but the incident could not be written to %s: %s",
+               i->trigger.headline, i->dir.path, strerror(-err));
+  vigil__budget_end(&i->dir, i->config, &i->grant, err == 0);
   vigil__artifact_dir_close(&i->dir);
 }
 
 void vigil__incident_abort(struct vigil__incident* i) {
   vigil__artifact_abort(&i->artifact);
+  vigil__budget_end(&i->dir, i->config, &i->grant, false);
   vigil__artifact_dir_close(&i->dir);
 }

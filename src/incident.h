@@ -5,10 +5,14 @@
 #define VIGIL_INCIDENT_H_
 
 #include "artifact.h"
+#include "budget_ask.h"
+#include "cause.h"
 #include "config.h"
 #include "gc.h"
 #include "lag.h"
 #include "loop.h"
+#include "pool.h"
+#include "rule.h"
 #include "v8_bridge.h"
 #include "window.h"
 
@@ -18,59 +22,95 @@
 /* One incident: its directory, what goes into it, and the line that tells of
  * it. Watch thread only. */
 
-/* What the rule saw. */
-struct vigil__cause {
+struct vigil__probe;
+
+/* What made it an incident, and why. */
+struct vigil__trigger {
   struct vigil__isolate* iso;
   struct vigil__loop* loop;     /* Lives as long as the isolate. */
+  struct vigil__probe* probe;
   uint64_t thread_id;           /* Node's; 0: main thread. */
   char thread[64];              /* For people: "main thread", "worker 2 (x)". */
+  const char* rule;             /* Its name; on demand: who asked. */
+  bool demand;                  /* Somebody asked; no rule was looked at... */
+  uint64_t want;                /* ...VIGIL__CAPTURE_*; 0: as configured... */
+  uint64_t profile_ns;          /* ...and for how long; 0: the same. */
+  uint64_t value;               /* The rule's figure... */
+  uint64_t limit;               /* ...and limit, in its unit... */
+  const char* unit;             /* ...which is "ms" (of ns) or "%" (of ppm). */
+  uint64_t ratio;               /* Figure in 1/1000 of its limit; on demand 0. */
+  bool again;                   /* It was refused before. */
+  char headline[192];           /* What happened, for people. */
   struct vigil__lag lag;
   struct vigil__window_span span;
   struct vigil__gc_copy gc;     /* Totals at the trigger. */
   uint64_t gc_window_ns;        /* GC pauses within the window. */
+  struct vigil__pool_copy pool; /* Totals at the trigger. */
+  struct vigil__figures figures;
+  struct vigil__why why;
+};
+
+/* What an incident can hold beside incident.json. */
+enum vigil__piece {
+  VIGIL__CPU,                   /* cpu-<epoch>.cpuprofile */
+  VIGIL__HEAP,                  /* heap-<epoch>.heapsnapshot */
+  VIGIL__ALLOC,                 /* alloc-<epoch>.heapprofile */
+  VIGIL__BEFORE,                /* before-<epoch>.cpuprofile */
+  VIGIL__STALLS,                /* stalls.json */
+  VIGIL__PIECES
+};
+
+/* What a capture cost the loop. */
+struct vigil__self {
+  uint64_t start_ns;
+  uint64_t stop_ns;
+  uint64_t snapshot_ns;
 };
 
 #define VIGIL__NOTE 160
 
 struct vigil__incident {
   const struct vigil__config* config;
-  struct vigil__cause cause;
+  struct vigil__trigger trigger;
   struct vigil__artifact_dir dir;
   struct vigil__artifact artifact;
-  uint64_t trigger_wall_ns;             /* Unix time. */
-  char cpu_name[VIGIL__ARTIFACT_NAME];  /* "": not written... */
-  char cpu_note[VIGIL__NOTE];           /* ...and why. */
-  char heap_name[VIGIL__ARTIFACT_NAME];
-  char heap_note[VIGIL__NOTE];
+  struct vigil__budget_grant grant;
+  uint64_t trigger_wall_ns;     /* Unix time. */
+  struct {
+    char name[VIGIL__ARTIFACT_NAME];  /* "": not written... */
+    char note[VIGIL__NOTE];           /* ...and why. */
+  } piece[VIGIL__PIECES];
   /* Set by anyone: what is being written is dropped soon. Only shortens work,
    * so relaxed on both sides. */
   atomic_bool give_up;
 };
 
-/* Opens it. 0, or -errno after a line that says why. */
+/* Opens it. 0; -EDQUOT, the budget does not allow it, which is counted and said
+ * later; or -errno after a line that says why, the first time. */
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
-                          const struct vigil__cause* cause);
+                          const struct vigil__trigger* trigger);
 
-/* Names the profile after the time of the call, when it starts. */
-void vigil__incident_name_profile(struct vigil__incident* i);
+/* Names the piece after the time of the call, when it starts. */
+void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece);
 
-/* Write a stopped profile, a taken snapshot; failures become notes. */
-void vigil__incident_profile(struct vigil__incident* i,
-                             struct vigil__cpu_profile* profile);
-void vigil__incident_snapshot(struct vigil__incident* i,
-                              struct vigil__heap_snapshot* snapshot);
+/* Has `fill(what, sink, arg)` write the piece through the sink, naming it if
+ * it has no name yet; a failure becomes its note. */
+typedef int (*vigil__fill)(void* what, vigil__sink sink, void* arg);
+void vigil__incident_write(struct vigil__incident* i,
+                           enum vigil__piece piece,
+                           vigil__fill fill,
+                           void* what);
 
 /* There is none, and why. Keeps an earlier note. */
-__attribute__((format(printf, 2, 3)))
-void vigil__incident_no_profile(struct vigil__incident* i,
-                                const char* format, ...);
-__attribute__((format(printf, 2, 3)))
-void vigil__incident_no_snapshot(struct vigil__incident* i,
-                                 const char* format, ...);
+__attribute__((format(printf, 3, 4)))
+void vigil__incident_none(struct vigil__incident* i,
+                          enum vigil__piece piece,
+                          const char* format, ...);
 
-/* Completes it and says so in one line. `self_ns`: what it cost the loop. */
-void vigil__incident_finish(struct vigil__incident* i, uint64_t self_ns);
+/* Completes it and says so in one line. */
+void vigil__incident_finish(struct vigil__incident* i,
+                            const struct vigil__self* self);
 void vigil__incident_abort(struct vigil__incident* i);
 
 #endif  /* VIGIL_INCIDENT_H_ */

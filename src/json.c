@@ -11,6 +11,7 @@
 #include <stdio.h>     /* snprintf */
 #include <stdlib.h>    /* free */
 #include <string.h>
+#include <time.h>      /* gmtime_r */
 
 static void fail(struct vigil__json* j, int error) {
   if (j->error == 0)
@@ -65,42 +66,44 @@ static void put_string(struct vigil__json* j, const char* s) {
   put(j, "\"", 1);
 }
 
-/* What comes before any value: the comma, the line, the key. */
-static void begin(struct vigil__json* j, const char* key) {
-  const uint32_t bit = 1u << j->depth;
-  const bool in_object = j->depth != 0 && (j->array & bit) == 0;
+static void new_line(struct vigil__json* j) {
   unsigned i;
 
-  if (in_object != (key != NULL) || (j->depth == 0 && j->more != 0)) {
+  if (j->compact)
+    return;
+  put(j, "\n", 1);
+  for (i = 0; i < j->depth; i++)
+    put(j, "  ", 2);
+}
+
+/* What comes before any value: the comma, the line, the key. */
+static void begin(struct vigil__json* j, const char* key) {
+  const bool in_object = j->depth != 0 && !j->level[j->depth].array;
+
+  if (in_object != (key != NULL) || (j->depth == 0 && j->level[0].more)) {
     fail(j, -EINVAL);
     return;
   }
-  if (j->more & bit)
+  if (j->level[j->depth].more)
     put(j, ",", 1);
-  j->more |= bit;
-  if (j->depth != 0) {
-    put(j, "\n", 1);
-    for (i = 0; i < j->depth; i++)
-      put(j, "  ", 2);
-  }
+  j->level[j->depth].more = true;
+  if (j->depth != 0)
+    new_line(j);
   if (key != NULL) {
     put_string(j, key);
-    put(j, ": ", 2);
+    put(j, ": ", j->compact ? 1 : 2);
   }
 }
 
 static void nest(struct vigil__json* j, const char* key, bool array) {
-  uint32_t bit;
-
   begin(j, key);
   put(j, array ? "[" : "{", 1);
   if (j->depth + 1 == VIGIL__JSON_DEPTH)
     fail(j, -EINVAL);
   if (j->error != 0)
     return;
-  bit = 1u << ++j->depth;
-  j->more &= ~bit;
-  j->array = array ? j->array | bit : j->array & ~bit;
+  j->level[++j->depth].more = false;
+  j->level[j->depth].array = array;
 }
 
 void vigil__json_object(struct vigil__json* j, const char* key) {
@@ -112,20 +115,16 @@ void vigil__json_array(struct vigil__json* j, const char* key) {
 }
 
 void vigil__json_end(struct vigil__json* j) {
-  const uint32_t bit = 1u << j->depth;
-  unsigned i;
+  const unsigned from = j->depth;
 
   if (j->depth == 0)
     fail(j, -EINVAL);
   if (j->error != 0)
     return;
   j->depth--;
-  if (j->more & bit) {
-    put(j, "\n", 1);
-    for (i = 0; i < j->depth; i++)
-      put(j, "  ", 2);
-  }
-  put(j, j->array & bit ? "]" : "}", 1);
+  if (j->level[from].more)
+    new_line(j);
+  put(j, j->level[from].array ? "]" : "}", 1);
 }
 
 void vigil__json_string(struct vigil__json* j,
@@ -170,8 +169,24 @@ void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns) {
   put_text(j, key, text);
 }
 
+void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall) {
+  time_t seconds = (time_t) (wall / 1000000000);
+  char day[32];
+  char text[48];
+  struct tm tm;
+
+  if (gmtime_r(&seconds, &tm) == NULL ||
+      strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
+    vigil__json_null(j, key);
+    return;
+  }
+  snprintf(text, sizeof(text), "%s.%03uZ", day,
+           (unsigned) (wall % 1000000000 / 1000000));
+  vigil__json_string(j, key, text);
+}
+
 int vigil__json_finish(struct vigil__json* j) {
-  if (j->depth != 0 || j->more == 0)
+  if (j->depth != 0 || !j->level[0].more)
     fail(j, -EINVAL);
   put(j, "\n", 1);
   return j->error;
@@ -179,5 +194,5 @@ int vigil__json_finish(struct vigil__json* j) {
 
 void vigil__json_free(struct vigil__json* j) {
   free(j->data);
-  *j = (struct vigil__json) { .limit = j->limit };
+  *j = (struct vigil__json) { .limit = j->limit, .compact = j->compact };
 }

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define VIGIL__JSON_DEPTH 16
+#define VIGIL__JSON_DEPTH 160  /* Of an allocation profile: 2 a frame. */
 
 /* Writes one JSON text into a buffer that grows up to `limit`. Zero it, set
  * `limit` (0: 1 MB). The first error sticks (-ENOMEM, -EFBIG, -EINVAL for bad
@@ -28,8 +28,11 @@ struct vigil__json {
   size_t limit;
   int error;
   unsigned depth;
-  uint32_t more;        /* Bit per depth: a comma is due. */
-  uint32_t array;       /* Bit per depth: it is an array. */
+  bool compact;         /* No spaces, no new lines. Set it with `limit`. */
+  struct {
+    bool more;          /* A comma is due. */
+    bool array;
+  } level[VIGIL__JSON_DEPTH];
 };
 
 void vigil__json_object(struct vigil__json* j, const char* key);
@@ -43,6 +46,9 @@ void vigil__json_bool(struct vigil__json* j, const char* key, bool v);
 void vigil__json_null(struct vigil__json* j, const char* key);
 /* `v` / 10^6 with its six decimals: ns as ms. */
 void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns);
+
+/* Unix time in ns, as "2026-11-23T03:14:15.926Z". */
+void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall);
 
 /* The text is complete: 0, or the error. */
 int vigil__json_finish(struct vigil__json* j);

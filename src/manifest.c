@@ -3,28 +3,11 @@
 
 #include "manifest.h"
 
+#include "cause_json.h"
 #include "os.h"
 #include "vigil.h"
 
-#include <stdio.h>   /* snprintf */
-#include <time.h>    /* gmtime_r */
 #include <unistd.h>  /* getpid, gethostname */
-
-static void time_field(struct vigil__json* j, const char* key, uint64_t wall) {
-  time_t seconds = (time_t) (wall / VIGIL__SEC);
-  char day[32];
-  char text[48];
-  struct tm tm;
-
-  if (gmtime_r(&seconds, &tm) == NULL ||
-      strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
-    vigil__json_null(j, key);
-    return;
-  }
-  snprintf(text, sizeof(text), "%s.%03uZ", day,
-           (unsigned) (wall % VIGIL__SEC / VIGIL__MS));
-  vigil__json_string(j, key, text);
-}
 
 static void process(struct vigil__json* j) {
   char host[256] = "";
@@ -38,16 +21,24 @@ static void process(struct vigil__json* j) {
   vigil__json_end(j);
 }
 
-static void rule(struct vigil__json* j, const struct vigil__config* config) {
+static void rule(struct vigil__json* j,
+                 const struct vigil__config* config,
+                 const struct vigil__trigger* t) {
   vigil__json_object(j, "rule");
-  vigil__json_string(j, "name", "lag-p99");
-  vigil__json_ms(j, "limitMs", config->lag_p99_ns);
+  vigil__json_string(j, "name", t->rule);
+  vigil__json_bool(j, "onDemand", t->demand);
+  if (!t->demand) {
+    vigil__json_string(j, "unit", t->unit);
+    /* ns as ms, or parts per million as percent with its decimals: 1e6, 1e4. */
+    vigil__json_ms(j, "value", t->unit[0] == '%' ? t->value * 100 : t->value);
+    vigil__json_ms(j, "limit", t->unit[0] == '%' ? t->limit * 100 : t->limit);
+  }
   vigil__json_ms(j, "windowMs", config->window_ns);
   vigil__json_ms(j, "forMs", config->for_ns);
   vigil__json_end(j);
 }
 
-static void lag(struct vigil__json* j, const struct vigil__cause* c) {
+static void lag(struct vigil__json* j, const struct vigil__trigger* c) {
   vigil__json_object(j, "lag");
   vigil__json_ms(j, "windowMs", c->lag.window_ns);
   vigil__json_ms(j, "p50Ms", c->lag.p50_ns);
@@ -63,7 +54,7 @@ static void lag(struct vigil__json* j, const struct vigil__cause* c) {
   vigil__json_end(j);
 }
 
-static void gc(struct vigil__json* j, const struct vigil__cause* c) {
+static void gc(struct vigil__json* j, const struct vigil__trigger* c) {
   int i;
 
   vigil__json_object(j, "gc");
@@ -82,6 +73,29 @@ static void gc(struct vigil__json* j, const struct vigil__cause* c) {
   vigil__json_end(j);
 }
 
+static void pool(struct vigil__json* j, const struct vigil__pool_copy* p) {
+  int i;
+
+  vigil__json_object(j, "pool");
+  vigil__json_uint(j, "queued", p->queued);
+  vigil__json_uint(j, "running", p->running);
+  vigil__json_object(j, "sinceStart");
+  for (i = 0; i < VIGIL__WORK_KINDS; i++) {
+    if (p->wait[i].n == 0)
+      continue;
+    vigil__json_object(j, vigil__pool_name((enum vigil__work_kind) i));
+    vigil__json_uint(j, "count", p->wait[i].n);
+    vigil__json_ms(j, "waitP99Ms", vigil__counts_quantile(&p->wait[i], 0.99));
+    vigil__json_ms(j, "waitMaxMs", p->wait[i].max_ns);
+    vigil__json_ms(j, "runP99Ms", vigil__counts_quantile(&p->run[i], 0.99));
+    vigil__json_ms(j, "runMaxMs", p->run[i].max_ns);
+    vigil__json_end(j);
+  }
+  vigil__json_end(j);
+  vigil__json_end(j);
+}
+
+/* Why a piece is missing; nothing for one that is there or was not wanted. */
 static void note(struct vigil__json* j, const char* key, const char* text) {
   if (text[0] == '\0')
     vigil__json_null(j, key);
@@ -91,22 +105,39 @@ static void note(struct vigil__json* j, const char* key, const char* text) {
 
 void vigil__manifest_write(struct vigil__json* j,
                            const struct vigil__incident* i,
-                           uint64_t self_ns) {
+                           const struct vigil__self* self) {
+  static const char* const missing[VIGIL__PIECES] = {
+    [VIGIL__CPU] = "noCpuProfile",
+    [VIGIL__HEAP] = "noHeapSnapshot",
+    [VIGIL__ALLOC] = "noAllocProfile",
+    [VIGIL__BEFORE] = "noProfileBefore",
+    [VIGIL__STALLS] = "noStalls"
+  };
+  int k;
+
   vigil__json_object(j, NULL);
   vigil__json_uint(j, "schema", 1);
-  time_field(j, "triggered", i->trigger_wall_ns);
-  time_field(j, "finished", vigil__os.wall());
+  vigil__json_time(j, "triggered", i->trigger_wall_ns);
+  vigil__json_time(j, "finished", vigil__os.wall());
+  vigil__json_string(j, "headline", i->trigger.headline);
   process(j);
   vigil__json_object(j, "thread");
-  vigil__json_uint(j, "id", i->cause.thread_id);
-  vigil__json_string(j, "name", i->cause.thread);
+  vigil__json_uint(j, "id", i->trigger.thread_id);
+  vigil__json_string(j, "name", i->trigger.thread);
   vigil__json_end(j);
-  rule(j, i->config);
-  lag(j, &i->cause);
-  gc(j, &i->cause);
-  vigil__json_ms(j, "captureMs", self_ns);
-  note(j, "noCpuProfile", i->cpu_note);
-  note(j, "noHeapSnapshot", i->heap_note);
+  rule(j, i->config, &i->trigger);
+  vigil__cause_write(j, "cause", &i->trigger.why, &i->trigger.figures);
+  lag(j, &i->trigger);
+  gc(j, &i->trigger);
+  pool(j, &i->trigger.pool);
+  vigil__json_uint(j, "suppressedBefore", i->grant.suppressed);
+  vigil__json_ms(j, "captureMs",
+                 self->start_ns + self->stop_ns + self->snapshot_ns);
+  vigil__json_ms(j, "startMs", self->start_ns);
+  vigil__json_ms(j, "stopMs", self->stop_ns);
+  vigil__json_ms(j, "snapshotMs", self->snapshot_ns);
+  for (k = 0; k < VIGIL__PIECES; k++)
+    note(j, missing[k], i->piece[k].note);
   vigil__artifact_describe(&i->artifact, j);
   vigil__json_end(j);
 }

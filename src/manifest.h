@@ -7,10 +7,10 @@
 #include "incident.h"
 #include "json.h"
 
-/* Writes incident.json, `self_ns` being what the capture cost the loop. Errors
+/* Writes incident.json. Errors
  * stay in `j`; vigil__artifact_finish() looks. Watch thread. */
 void vigil__manifest_write(struct vigil__json* j,
                            const struct vigil__incident* i,
-                           uint64_t self_ns);
+                           const struct vigil__self* self);
 
 #endif  /* VIGIL_MANIFEST_H_ */

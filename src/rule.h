@@ -5,6 +5,7 @@
 #define VIGIL_RULE_H_
 
 #include "clock.h"
+#include "config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,49 +14,106 @@
 extern "C" {
 #endif
 
-/* The rule "lag p99 over the limit for too long", as a pure state machine: no
- * clock, no I/O. Any one thread. */
-struct vigil__rule_config {
-  uint64_t limit_ns;            /* p99 must be over this... */
+/* The rules of one loop as a pure state machine: no clock, no I/O. Any one
+ * thread. What an incident may cost is not asked here but in budget.h.
+ *
+ * A rule fires when its figure is over its limit for long enough. From then on
+ * its incident lasts until the figure stays below half the limit for a whole
+ * window. While it lasts, and once vigil__rule_began() has said that it is
+ * being captured, the rule does not fire again; before that (the budget said
+ * no) it does, marked as `again`. */
+enum vigil__rule {
+  VIGIL__RULE_LAG,              /* Lag p99 over the window, ns. */
+  VIGIL__RULE_STALL,            /* Longest stall open now, or ended since the
+                                 * last evaluation, ns; 0: none. At once. */
+  VIGIL__RULE_GC,               /* GC pauses' share of the window, ppm. */
+  VIGIL__RULE_POOL,             /* Wait for the thread pool: p99 over the
+                                 * window or the oldest that waits, ns. */
+  VIGIL__RULE_OLD_SPACE,        /* Share of the heap limit that the last full
+                                 * collection left in use, ppm; and growing. */
+  VIGIL__RULES
+};
+
+struct vigil__rule_limit {
+  uint64_t limit;               /* The figure must be over it... 0: off. */
   uint64_t for_ns;              /* ...for this long. 0: at once. */
-  uint64_t grace_ns;            /* Not this soon after the start. */
-  uint64_t cooldown_ns;         /* Not this soon after an incident. */
+};
+
+struct vigil__rule_config {
+  struct vigil__rule_limit rule[VIGIL__RULES];
+  uint64_t window_ns;           /* Calm for this long ends an incident. */
+  uint64_t grace_ns;            /* Nothing fires this soon after the start. */
 };
 
 /* Zero it, then set `start`. */
 struct vigil__rule_state {
   vigil__mono_t start;          /* When the grace period began. */
   vigil__mono_t last_eval;
-  vigil__mono_t since;          /* Over the limit since then; 0: it is not. */
-  vigil__mono_t fired;          /* When it last fired; 0: never. */
+  struct {
+    vigil__mono_t since;        /* Over the limit since then; 0: it is not. */
+    vigil__mono_t calm;         /* Below half of it since then; 0: it is not. */
+    uint64_t value;             /* The figure at `since`... */
+    uint64_t full_gcs;          /* ...and the collections until then. */
+    bool fired;                 /* Fired, and that incident is not over. */
+    bool open;                  /* It is or was captured. */
+  } rule[VIGIL__RULES];
+};
+
+struct vigil__rule_figure {
+  uint64_t value;               /* Without our own work (masked). */
+  bool valid;                   /* False: not known (window not full, no full
+                                 * collection yet...), which proves nothing. */
 };
 
 struct vigil__rule_input {
   vigil__mono_t now;
-  uint64_t p99_ns;              /* Without our own work (masked). */
-  bool filled;                  /* The window has its full length. */
+  struct vigil__rule_figure figure[VIGIL__RULES];
+  uint64_t full_gcs;            /* Full collections so far. */
   bool capturing;               /* An incident is being written. */
-  uint64_t wall_ns;             /* Unix time in ns. */
-  uint64_t last_wall_ns;        /* Of the newest incident on disk; 0: none. */
 };
 
-enum vigil__rule_decision {
-  VIGIL__RULE_IDLE,             /* Not over the limit, or too early to say. */
+enum vigil__rule_decision {     /* A higher one wins. */
+  VIGIL__RULE_IDLE,             /* No figure over its limit, or too early. */
+  VIGIL__RULE_OPEN,             /* A capture runs, or its incident lasts. */
   VIGIL__RULE_PENDING,          /* Over, but not for long enough. */
-  VIGIL__RULE_FIRE,             /* Start a capture now. Said once. */
-  VIGIL__RULE_COOLDOWN          /* A capture runs, or over soon after one. */
+  VIGIL__RULE_FIRE              /* Ask the budget, then capture. */
+};
+
+struct vigil__rule_result {
+  enum vigil__rule_decision decision;
+  enum vigil__rule rule;        /* Which; the first one in order of the enum. */
+  uint64_t value;               /* Its figure, in its unit... */
+  uint64_t limit;               /* ...and its limit. */
+  uint64_t ratio;               /* The figure in 1/1000 of its limit. */
+  bool again;                   /* FIRE: as before, in the same incident. */
+  const char* reason;           /* Static, for people; part of a sentence. */
 };
 
 /* Evaluations further apart than this prove nothing about the time between:
  * the process was suspended or this thread starved. */
 #define VIGIL__RULE_MAX_GAP_NS (3 * VIGIL__SEC)
 
-/* `reason` gets a static sentence part for people. May be NULL. */
-enum vigil__rule_decision vigil__rule_eval(
+/* A heap leaks when one full collection after another leaves it over the limit:
+ * so many after the first, and the last one this much more than the first. A
+ * big heap that stays as big is not a leak. */
+#define VIGIL__RULE_LEAK_GCS 2u
+#define VIGIL__RULE_LEAK_PPM 5000u
+
+void vigil__rule_configure(struct vigil__rule_config* rules,
+                           const struct vigil__config* config);
+
+/* Call it about once a second. At most one rule fires; what else would have
+ * fired does so at the next call. */
+struct vigil__rule_result vigil__rule_eval(
     const struct vigil__rule_config* config,
     struct vigil__rule_state* state,
-    const struct vigil__rule_input* in,
-    const char** reason);
+    const struct vigil__rule_input* in);
+
+/* The incident that `rule` fired for is being captured. */
+void vigil__rule_began(struct vigil__rule_state* state, enum vigil__rule rule);
+
+/* As incident.json and metrics call it: "lag-p99". */
+const char* vigil__rule_name(enum vigil__rule rule);
 
 #ifdef __cplusplus
 }

@@ -47,9 +47,15 @@ struct vigil__loop* vigil__thread_add(const void* uv, vigil__mono_t now) {
   return t->loop;
 }
 
+static void drop(struct vigil__isolate* iso, struct vigil__probe* probe) {
+  if (iso != NULL)
+    vigil__isolate_unref(iso);
+  if (probe != NULL)
+    vigil__probe_unref(probe);
+}
+
 static void free_thread(struct vigil__thread* t) {
-  if (t->iso != NULL)
-    vigil__isolate_unref(t->iso);
+  drop(t->iso, t->probe);
   vigil__window_free(t->window);
   if (t->loop != NULL)
     vigil__loop_free(t->loop);
@@ -102,6 +108,7 @@ void vigil__threads_forget(vigil__mono_t before) {
 
 void vigil__thread_attach(const void* uv,
                           struct vigil__isolate* iso,
+                          struct vigil__probe* probe,
                           uint64_t id,
                           const char* name) {
   struct vigil__thread* t;
@@ -110,9 +117,13 @@ void vigil__thread_attach(const void* uv,
   for (t = first; t != NULL; t = t->next) {
     if (t->uv != uv)
       continue;
-    if (t->iso != NULL)
-      vigil__isolate_unref(t->iso);
+    drop(t->iso, t->probe);
     t->iso = iso;
+    t->probe = probe;
+    if (probe != NULL) {
+      probe->iso = iso;
+      probe->loop = t->loop;
+    }
     t->id = id;
     t->kind = id == 0 ? VIGIL__THREAD_MAIN : VIGIL__THREAD_WORKER;
     if (id == 0)
@@ -125,22 +136,21 @@ void vigil__thread_attach(const void* uv,
   }
   vigil__threads_unlock();
   if (t == NULL)
-    vigil__isolate_unref(iso);
+    drop(iso, probe);
 }
 
 void vigil__thread_detach(struct vigil__isolate* iso) {
+  struct vigil__probe* probe = NULL;
   struct vigil__thread* t;
-  bool found = false;
 
   vigil__threads_lock();
-  for (t = first; t != NULL; t = t->next) {
-    if (t->iso == iso) {
-      t->iso = NULL;
-      found = true;
-      break;
-    }
+  for (t = first; t != NULL && t->iso != iso; t = t->next);
+  if (t != NULL) {
+    probe = t->probe;
+    t->iso = NULL;
+    t->probe = NULL;
   }
   vigil__threads_unlock();
-  if (found)
-    vigil__isolate_unref(iso);
+  if (t != NULL)
+    drop(iso, probe);
 }

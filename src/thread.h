@@ -5,6 +5,7 @@
 #define VIGIL_THREAD_H_
 
 #include "loop.h"
+#include "probe.h"
 #include "rule.h"
 #include "v8_bridge.h"
 #include "window.h"
@@ -33,6 +34,7 @@ struct vigil__thread {
   uint64_t id;                  /* Node's thread id; 0: main thread. */
   char name[64];                /* For people. */
   struct vigil__isolate* iso;   /* NULL: not attached. */
+  struct vigil__probe* probe;   /* NULL: not attached, or no memory. */
   /* The watch thread's own, once it looks at this loop. */
   struct vigil__window* window;
   struct vigil__rule_state rule;
@@ -59,9 +61,10 @@ void vigil__thread_remove(struct vigil__loop* loop);
 #define VIGIL__THREADS_ENDED 128u
 void vigil__threads_forget(vigil__mono_t before);
 
-/* The loop belongs to a Node environment; the list takes the reference. */
+/* The loop belongs to a Node environment; the list takes the references. */
 void vigil__thread_attach(const void* uv,
                           struct vigil__isolate* iso,
+                          struct vigil__probe* probe,
                           uint64_t id,
                           const char* name);
 /* The environment leaves, the loop stays. */

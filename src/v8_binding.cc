@@ -10,15 +10,19 @@
 #define NODE_WANT_INTERNALS 1
 #endif
 
+#include <cerrno>
 #include <cstdint>
 
 #include "clock.h"
+#include "config.h"
+#include "demand.h"
 #include "json.h"
 #include "node.h"
 #include "node_binding.h"
 #include "node_external_reference.h"
 #include "report.h"
 #include "v8.h"
+#include "watch.h"
 
 namespace vigil {
 namespace {
@@ -65,6 +69,35 @@ void Histogram(const v8::FunctionCallbackInfo<v8::Value>& args) {
   Return(args, vigil__report_histogram);
 }
 
+// Of the thread args[0]; args[1] has VIGIL__CAPTURE_* bits, args[2] the length of
+// the profile in ms, both 0 for what is configured. A ticket, or 0.
+void Capture(const v8::FunctionCallbackInfo<v8::Value>& args) {
+  vigil__demand demand = {};
+  demand.thread_id = static_cast<uint64_t>(args[0].As<v8::Number>()->Value());
+  demand.want = args[1].As<v8::Uint32>()->Value();
+  demand.profile_ns =
+      uint64_t{args[2].As<v8::Uint32>()->Value()} * VIGIL__MS;
+  vigil__watch_start();
+  const uint64_t ticket = vigil__demand_ask(&demand);
+  vigil__watch_wake();
+  args.GetReturnValue().Set(static_cast<double>(ticket));
+}
+
+// The directory of the incident; a negative error; or undefined: not yet.
+void Captured(const v8::FunctionCallbackInfo<v8::Value>& args) {
+  char path[VIGIL__DIR_MAX];
+  const int err = vigil__demand_result(
+      static_cast<uint64_t>(args[0].As<v8::Number>()->Value()), path,
+      sizeof(path));
+  if (err == -EINPROGRESS) return;
+  v8::Local<v8::String> text;
+  if (err != 0) {
+    args.GetReturnValue().Set(err);
+  } else if (v8::String::NewFromUtf8(args.GetIsolate(), path).ToLocal(&text)) {
+    args.GetReturnValue().Set(text);
+  }
+}
+
 void Initialize(v8::Local<v8::Object> target,
                 v8::Local<v8::Value> unused,
                 v8::Local<v8::Context> context,
@@ -73,6 +106,8 @@ void Initialize(v8::Local<v8::Object> target,
   NODE_SET_METHOD(target, "lag", Lag);
   NODE_SET_METHOD(target, "snapshot", Snapshot);
   NODE_SET_METHOD(target, "histogram", Histogram);
+  NODE_SET_METHOD(target, "capture", Capture);
+  NODE_SET_METHOD(target, "captured", Captured);
 }
 
 // For the startup snapshot of a program that uses node:vigil.
@@ -81,6 +116,8 @@ void RegisterExternalReferences(node::ExternalReferenceRegistry* registry) {
   registry->Register(Lag);
   registry->Register(Snapshot);
   registry->Register(Histogram);
+  registry->Register(Capture);
+  registry->Register(Captured);
 }
 
 }  // namespace

@@ -1,41 +1,11 @@
 // Copyright Node Vigil contributors.
 // SPDX-License-Identifier: MIT
 
-#include "v8_bridge.h"
-
 #include <errno.h>
 
-#include <atomic>
 #include <new>
 
-#include "node.h"
-#include "uv.h"
-#include "v8-profiler.h"
-#include "v8.h"
-
-struct vigil__isolate {
-  v8::Isolate* isolate;
-  node::Environment* env;
-  void (*leaving)(vigil__isolate* iso);
-  vigil__gc* gc;
-  // Guards `gone`: while it is held the environment cannot go away.
-  uv_mutex_t lock;
-  bool gone = false;
-  // Released by each unref, acquired by the last one, so that whoever frees
-  // sees what the others wrote.
-  std::atomic<int> refs{1};
-};
-
-struct vigil__cpu_profile {
-  vigil__isolate* iso;
-  v8::CpuProfiler* profiler;
-  v8::ProfilerId id;
-  v8::CpuProfile* stopped;
-};
-
-struct vigil__heap_snapshot {
-  const v8::HeapSnapshot* snapshot;
-};
+#include "v8_isolate.h"
 
 namespace {
 
@@ -63,35 +33,20 @@ void OnGCEnd(v8::Isolate* isolate,
   if (type != v8::kGCTypeMarkSweepCompact) return;
   v8::HeapStatistics stats;
   isolate->GetHeapStatistics(&stats);
-  vigil__gc_heap(gc, stats.used_heap_size(), stats.external_memory());
+  vigil__gc_heap(gc, stats.used_heap_size(), stats.external_memory(),
+                 stats.heap_size_limit());
 }
 
 // Node runs it on the isolate's thread, at the end of FreeEnvironment() and in
 // process.reallyExit(); once only.
 void OnExit(void* data) {
   auto* iso = static_cast<vigil__isolate*>(data);
+  iso->listener.reset();  // Before the code map goes.
   iso->leaving(iso);
   iso->isolate->RemoveGCPrologueCallback(OnGCBegin, iso);
   iso->isolate->RemoveGCEpilogueCallback(OnGCEnd, iso);
   vigil__isolate_unref(iso);
 }
-
-class SinkStream final : public v8::OutputStream {
- public:
-  SinkStream(vigil__sink sink, void* arg) : sink_(sink), arg_(arg) {}
-  void EndOfStream() override {}
-  int GetChunkSize() override { return 256 * 1024; }
-  WriteResult WriteAsciiChunk(char* data, int size) override {
-    if (error_ == 0) error_ = sink_(arg_, data, static_cast<size_t>(size));
-    return error_ == 0 ? kContinue : kAbort;
-  }
-  int error() const { return error_; }
-
- private:
-  vigil__sink sink_;
-  void* arg_;
-  int error_ = 0;
-};
 
 }  // namespace
 
@@ -110,6 +65,9 @@ vigil__isolate* vigil__isolate_attach(void* isolate,
     return nullptr;
   }
   vigil__isolate_ref(iso);  // OnExit()'s.
+  // So that a later profile can name what is inlined in code of now. With the
+  // flag that node.cc sets there is nothing to collect at this point.
+  v8::CpuProfiler::UseDetailedSourcePositionsForProfiling(iso->isolate);
   iso->isolate->AddGCPrologueCallback(OnGCBegin, iso);
   iso->isolate->AddGCEpilogueCallback(OnGCEnd, iso);
   node::AtExit(iso->env, OnExit, iso);
@@ -144,90 +102,14 @@ void vigil__isolate_gc(vigil__isolate* iso, vigil__gc_copy* copy) {
   vigil__gc_read(iso->gc, copy);
 }
 
+vigil__gc* vigil__isolate_pauses(vigil__isolate* iso) {
+  return iso->gc;
+}
+
 int vigil__isolate_run(vigil__isolate* iso, void (*fn)(void*), void* arg) {
   uv_mutex_lock(&iso->lock);
   const bool gone = iso->gone;
   if (!gone) node::RequestInterrupt(iso->env, fn, arg);
   uv_mutex_unlock(&iso->lock);
   return gone ? -ESRCH : 0;
-}
-
-int vigil__cpu_profile_start(vigil__isolate* iso,
-                             unsigned interval_us,
-                             vigil__cpu_profile** profile) {
-  auto* p = new (std::nothrow) vigil__cpu_profile{};
-  if (p == nullptr) return -ENOMEM;
-  v8::HandleScope scope(iso->isolate);
-  p->iso = iso;
-  p->profiler = v8::CpuProfiler::New(iso->isolate, v8::kDebugNaming);
-  p->profiler->SetSamplingInterval(static_cast<int>(interval_us));
-  const v8::CpuProfilingResult result = p->profiler->Start(
-      v8::CpuProfilingOptions(v8::kLeafNodeLineNumbers,
-                              v8::CpuProfilingOptions::kNoSampleLimit));
-  if (result.status != v8::CpuProfilingStatus::kStarted) {
-    p->profiler->Dispose();
-    delete p;
-    return -EBUSY;
-  }
-  p->id = result.id;
-  *profile = p;
-  return 0;
-}
-
-void vigil__cpu_profile_stop(vigil__cpu_profile* profile) {
-  if (profile->stopped != nullptr) return;
-  v8::HandleScope scope(profile->iso->isolate);
-  profile->stopped = profile->profiler->Stop(profile->id);
-}
-
-int vigil__cpu_profile_write(vigil__cpu_profile* profile,
-                             vigil__sink sink,
-                             void* arg) {
-  if (profile->stopped == nullptr) return -EINVAL;
-  SinkStream stream(sink, arg);
-  profile->stopped->Serialize(&stream);
-  return stream.error();
-}
-
-void vigil__cpu_profile_free(vigil__cpu_profile* profile) {
-  vigil__cpu_profile_stop(profile);
-  if (profile->stopped != nullptr) profile->stopped->Delete();
-  profile->profiler->Dispose();
-  delete profile;
-}
-
-int vigil__heap_snapshot_take(vigil__isolate* iso,
-                              vigil__heap_snapshot** snapshot,
-                              uint64_t* need,
-                              uint64_t* have) {
-  v8::HeapStatistics stats;
-  iso->isolate->GetHeapStatistics(&stats);
-  // A snapshot takes about as much again as the heap; in the same cgroup the
-  // kernel would take the process for it.
-  *need = 2 * stats.used_heap_size() + (UINT64_C(32) << 20);
-  *have = uv_get_available_memory();
-  if (*have < *need) return -ENOMEM;
-  auto* s = new (std::nothrow) vigil__heap_snapshot{};
-  if (s == nullptr) return -ENOMEM;
-  v8::HandleScope scope(iso->isolate);
-  s->snapshot = iso->isolate->GetHeapProfiler()->TakeHeapSnapshot();
-  if (s->snapshot == nullptr) {
-    delete s;
-    return -ECANCELED;
-  }
-  *snapshot = s;
-  return 0;
-}
-
-int vigil__heap_snapshot_write(vigil__heap_snapshot* snapshot,
-                               vigil__sink sink,
-                               void* arg) {
-  SinkStream stream(sink, arg);
-  snapshot->snapshot->Serialize(&stream);
-  return stream.error();
-}
-
-void vigil__heap_snapshot_free(vigil__heap_snapshot* snapshot) {
-  const_cast<v8::HeapSnapshot*>(snapshot->snapshot)->Delete();
-  delete snapshot;
 }

@@ -5,6 +5,7 @@
 #define VIGIL_V8_BRIDGE_H_
 
 #include "gc.h"
+#include "json.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@ extern "C" {
 
 /* The one place that talks to V8 and Node, which have no C API. "Own thread"
  * is the thread that runs the isolate; nothing here runs JavaScript. */
+struct vigil__code;
 struct vigil__isolate;
 struct vigil__cpu_profile;
 struct vigil__heap_snapshot;
@@ -36,7 +38,15 @@ void vigil__isolate_unref(struct vigil__isolate* iso);
 /* No job runs from now on; own thread. Whether that was called; any thread. */
 void vigil__isolate_close(struct vigil__isolate* iso);
 int vigil__isolate_gone(struct vigil__isolate* iso);
+/* Any thread. */
 void vigil__isolate_gc(struct vigil__isolate* iso, struct vigil__gc_copy* copy);
+/* Any thread; it lives as long as the isolate. */
+struct vigil__gc* vigil__isolate_pauses(struct vigil__isolate* iso);
+
+/* Own thread. The addresses at which V8 puts compiled code; 0, 0: anywhere. */
+void vigil__isolate_code_range(struct vigil__isolate* iso,
+                               uint64_t* lo,
+                               uint64_t* hi);
 
 /* Any thread: has `fn(arg)` run on the own thread at its next safe point, in
  * running JavaScript or from the loop, whichever comes first. It may never run
@@ -45,23 +55,30 @@ int vigil__isolate_run(struct vigil__isolate* iso,
                        void (*fn)(void* arg),
                        void* arg);
 
+/* Own thread, once: has V8 write into `code`, from now on and first what there
+ * is, which takes time in the number of functions. It ends before `leaving` is
+ * called. 0, -ENOMEM. */
+int vigil__isolate_listen(struct vigil__isolate* iso,
+                          struct vigil__code* code);
+
 /* Own thread. 0, -EBUSY when V8 refuses, -ENOMEM. */
 int vigil__cpu_profile_start(struct vigil__isolate* iso,
                              unsigned interval_us,
                              struct vigil__cpu_profile** profile);
-/* Own thread. After it the profile may be written. */
+/* Own thread, once. After it V8 has no more part in the profile. */
 void vigil__cpu_profile_stop(struct vigil__cpu_profile* profile);
-/* Any one thread: a stopped profile is plain C++ memory that V8 has no more
- * part in. 0, or what the sink gave. */
+/* Any one thread, when it is stopped. 0, or what the sink gave. */
 int vigil__cpu_profile_write(struct vigil__cpu_profile* profile,
                              vigil__sink sink,
                              void* arg);
-/* Own thread; stops it first if it runs. */
+/* The same; with many functions it takes a while. */
 void vigil__cpu_profile_free(struct vigil__cpu_profile* profile);
 
-/* Own thread; stops the world for its whole length. 0, -ENOMEM when the heap
- * is too big for the memory that is left (`*need`, `*have` in bytes). */
+/* Own thread; stops the world for its whole length. 0; -EFBIG when the heap is
+ * over `most` bytes (`*need` has them); -ENOMEM when it is too big for the
+ * memory that is left (`*need`, `*have` in bytes). */
 int vigil__heap_snapshot_take(struct vigil__isolate* iso,
+                              uint64_t most,
                               struct vigil__heap_snapshot** snapshot,
                               uint64_t* need,
                               uint64_t* have);
@@ -71,6 +88,14 @@ int vigil__heap_snapshot_write(struct vigil__heap_snapshot* snapshot,
                                void* arg);
 /* Own thread. */
 void vigil__heap_snapshot_free(struct vigil__heap_snapshot* snapshot);
+
+/* Own thread. A sampling allocation profile; V8 has one for all who want it.
+ * 0, or -EBUSY: somebody else's runs. */
+int vigil__alloc_profile_start(struct vigil__isolate* iso);
+/* Own thread. Writes it as a whole .heapprofile (`j` may be NULL: drop it).
+ * 0; -ECANCELED, the app ended it; or the error of `j`. */
+int vigil__alloc_profile_stop(struct vigil__isolate* iso,
+                              struct vigil__json* j);
 
 #ifdef __cplusplus
 }

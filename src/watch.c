@@ -3,23 +3,25 @@
 
 #include "watch.h"
 
-#include "artifact.h"
 #include "capture.h"
+#include "demand.h"
+#include "figures.h"
+#include "judge.h"
 #include "log.h"
 #include "os.h"
+#include "sampler.h"
 #include "thread.h"
 
+#include <errno.h>
 #include <pthread.h>   /* pthread_sigmask, pthread_setname_np */
 #include <signal.h>    /* sigfillset */
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>  /* stat */
 #include "uv.h"
 
 #define TICK_MS 1000
 
 static const struct vigil__config* config;
-static struct vigil__rule_config rule;
 static uv_once_t once = UV_ONCE_INIT;
 static _Thread_local bool is_self;
 
@@ -27,7 +29,7 @@ static _Thread_local bool is_self;
 static uv_loop_t loop;
 static uv_timer_t tick;
 static uv_timer_t capture_timer;
-static uint64_t last_wall_ns;
+static uv_timer_t sample;
 
 /* A flag of its own: nothing is read by way of it, so relaxed will do. */
 static atomic_bool armed;
@@ -53,51 +55,12 @@ static void on_capture_time(uv_timer_t* handle) {
   step_capture();
 }
 
+static void serve_demand(void);
+
 static void on_wake(uv_async_t* handle) {
   (void) handle;
   step_capture();
-}
-
-/* When the newest incident in the directory happened, without making one. */
-static uint64_t last_incident(void) {
-  struct vigil__artifact_dir dir;
-  struct stat st;
-  int64_t last;
-
-  if (stat(config->dir, &st) != 0 ||
-      vigil__artifact_dir_open(&dir, config->dir, NULL) != 0)
-    return 0;
-  last = vigil__artifact_last(&dir);
-  vigil__artifact_dir_close(&dir);
-  return last > 0 ? (uint64_t) last : 0;
-}
-
-/* GC pauses of the last `seconds` ticks. */
-static uint64_t gc_in_window(const struct vigil__thread* t,
-                             uint64_t seconds,
-                             uint64_t total) {
-  const uint64_t back = seconds < t->ticks ? seconds : t->ticks;
-
-  if (back == 0 || back >= VIGIL__GC_SECONDS)
-    return 0;
-  return total - t->gc_pause_ns[(t->ticks - back) % VIGIL__GC_SECONDS];
-}
-
-static void describe(const struct vigil__thread* t,
-                     const struct vigil__lag* lag,
-                     const struct vigil__window_span* span,
-                     struct vigil__cause* cause) {
-  memset(cause, 0, sizeof(*cause));
-  cause->iso = t->iso;
-  cause->loop = t->loop;
-  cause->thread_id = t->id;
-  memcpy(cause->thread, t->name, sizeof(cause->thread));
-  cause->lag = *lag;
-  cause->span = *span;
-  vigil__isolate_gc(t->iso, &cause->gc);
-  cause->gc_window_ns =
-      gc_in_window(t, (span->end - span->begin + VIGIL__SEC / 2) / VIGIL__SEC,
-                   cause->gc.pause_ns);
+  serve_demand();
 }
 
 /* Adds a slice to the window of one loop. Under the lock. */
@@ -112,69 +75,148 @@ static bool measure(struct vigil__thread* t) {
   if (t->iso != NULL) {
     vigil__isolate_gc(t->iso, &gc);
     t->gc_pause_ns[t->ticks++ % VIGIL__GC_SECONDS] = gc.pause_ns;
+    if (t->probe != NULL)
+      vigil__figures_second(t->probe, vigil__os.mono(), gc.pause_ns);
   }
   return true;
 }
 
-/* One loop, under the lock. True: the rule fired, and `cause` says why. */
-static bool evaluate(struct vigil__thread* t,
-                     bool capturing,
-                     struct vigil__cause* cause) {
-  struct vigil__window_span span;
-  struct vigil__rule_input in;
-  struct vigil__lag lag;
-
-  if (vigil__window_lag(t->window, config->window_ns, VIGIL__WINDOW_MASKED,
-                        &lag, &span) != 0)
-    return false;
-  memset(&in, 0, sizeof(in));
-  in.now = vigil__os.mono();
-  if (t->rule.start == 0)
-    t->rule.start = in.now;  /* The grace period counts from arming. */
-  in.p99_ns = lag.p99_ns;
-  in.filled = span.filled;
-  in.capturing = capturing;
-  in.wall_ns = vigil__os.wall();
-  in.last_wall_ns = last_wall_ns;
-  if (vigil__rule_eval(&rule, &t->rule, &in, NULL) != VIGIL__RULE_FIRE)
-    return false;
-  describe(t, &lag, &span, cause);
-  return true;
-}
-
-static void on_tick(uv_timer_t* handle) {
+/* Looks at all loops. True: a rule fired, and `trigger`, `result` say which. */
+static bool evaluate(struct vigil__trigger* trigger,
+                     struct vigil__rule_result* result) {
   const vigil__mono_t now = vigil__os.mono();
-  struct vigil__cause cause;
-  struct vigil__thread* t;
   bool capturing = vigil__capture_running();
+  struct vigil__rule_result r;
+  struct vigil__thread* t;
   bool fired = false;
 
-  (void) handle;
   vigil__threads_lock();
   vigil__threads_forget(now > config->window_ns ? now - config->window_ns : 0);
   for (t = vigil__threads_first(); t != NULL; t = t->next) {
-    if (t->loop == NULL || !measure(t) || t->iso == NULL ||
+    if (t->loop == NULL || !measure(t) || t->iso == NULL || t->probe == NULL ||
         !vigil__watch_armed())
       continue;
-    if (evaluate(t, capturing, &cause)) {
-      /* Keeps it until the capture has its own reference. */
-      vigil__isolate_ref(cause.iso);
-      capturing = fired = true;
+    if (vigil__capture_of() == t->iso)
+      vigil__capture_calm(vigil__judge_calm(t), now);
+    r = vigil__judge(t, capturing);
+    if (r.decision != VIGIL__RULE_FIRE || capturing)
+      continue;
+    *result = r;
+    vigil__judge_begin(t, trigger);
+    capturing = fired = true;
+  }
+  vigil__threads_unlock();
+  return fired;
+}
+
+/* The rule needs to know, if its thread is still there. */
+static void tell_rule(const struct vigil__trigger* trigger,
+                      enum vigil__rule rule) {
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = vigil__threads_first(); t != NULL; t = t->next) {
+    if (t->iso == trigger->iso)
+      vigil__rule_began(&t->rule, rule);
+  }
+  vigil__threads_unlock();
+}
+
+/* One that was refused asks every second; the budget need not. */
+#define REFUSED_NS (10 * VIGIL__SEC)
+
+static void fire(struct vigil__trigger* trigger,
+                 const struct vigil__rule_result* result) {
+  static vigil__mono_t refused;
+  const vigil__mono_t now = vigil__os.mono();
+
+  if (result->again && now - refused < REFUSED_NS)
+    return;
+  vigil__judge_end(trigger, result, NULL);
+  if (vigil__capture_begin(trigger) == 0) {
+    tell_rule(trigger, result->rule);
+    step_capture();
+  } else {
+    refused = now;
+  }
+}
+
+/* ---- captures that somebody asks for */
+
+static struct vigil__demand demand;  /* The one under way... */
+static bool demanded;                /* ...if one is. */
+
+static bool find(uint64_t thread_id, struct vigil__trigger* trigger) {
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = vigil__threads_first(); t != NULL; t = t->next) {
+    if (t->iso != NULL && t->probe != NULL && t->id == thread_id) {
+      vigil__judge_begin(t, trigger);
+      break;
     }
   }
   vigil__threads_unlock();
-  if (!fired)
+  return t != NULL;
+}
+
+static void serve_demand(void) {
+  struct vigil__trigger trigger;
+  const char* path;
+  int err = -ESRCH;
+
+  if (vigil__capture_running())
     return;
-  /* Another process may have written one since we looked. */
-  last_wall_ns = last_incident();
-  if (last_wall_ns == 0 ||
-      vigil__os.wall() - last_wall_ns >= config->cooldown_ns) {
-    if (vigil__capture_begin(&cause) == 0) {
-      last_wall_ns = vigil__os.wall();
-      step_capture();
-    }
+  if (demanded) {
+    vigil__capture_number(&path);
+    vigil__demand_done(demand.ticket, path[0] != '\0' ? 0 : -EIO, path);
+    demanded = false;
   }
-  vigil__isolate_unref(cause.iso);
+  if (!vigil__demand_next(&demand))
+    return;
+  if (find(demand.thread_id, &trigger)) {
+    trigger.want = demand.want;
+    trigger.profile_ns = demand.profile_ns;
+    vigil__judge_end(&trigger, NULL,
+                     demand.ticket == 0 ? "a signal" : "node:vigil");
+    err = vigil__capture_begin(&trigger);
+    vigil__judge_drop(&trigger);
+  }
+  demanded = err == 0;
+  if (demanded) {
+    step_capture();
+    return;
+  }
+  if (err == -EDQUOT && demand.ticket == 0)
+    vigil__log("a signal asked for a capture, which the disk budget or other "
+               "processes' captures do not allow");
+  vigil__demand_done(demand.ticket, err, "");
+}
+
+/* ---- timers */
+
+static void on_sample(uv_timer_t* handle) {
+  const vigil__mono_t now = vigil__os.mono();
+  const vigil__mono_t next = vigil__sampler_step(now);
+
+  uv_timer_start(handle, on_sample,
+                 next > now ? (next - now + VIGIL__MS - 1) / VIGIL__MS : 1, 0);
+}
+
+static void on_tick(uv_timer_t* handle) {
+  struct vigil__rule_result result;
+  struct vigil__trigger trigger;
+
+  (void) handle;
+  vigil__figures_tick(vigil__os.mono());
+  if (evaluate(&trigger, &result)) {
+    fire(&trigger, &result);
+    vigil__judge_drop(&trigger);
+  }
+  serve_demand();
+  if (vigil__watch_armed() && !uv_is_active((uv_handle_t*) &sample) &&
+      (config->recorder || config->stall_ns != 0))
+    uv_timer_start(&sample, on_sample, 0, 0);
 }
 
 static void run(void* arg) {
@@ -184,12 +226,13 @@ static void run(void* arg) {
   if (uv_loop_init(&loop) != 0 ||
       uv_async_init(&loop, &async, on_wake) != 0 ||
       uv_timer_init(&loop, &tick) != 0 ||
-      uv_timer_init(&loop, &capture_timer) != 0) {
+      uv_timer_init(&loop, &capture_timer) != 0 ||
+      uv_timer_init(&loop, &sample) != 0) {
     vigil__log("the watch thread has no loop: nothing will be captured");
     return;
   }
   atomic_store_explicit(&ready, true, memory_order_release);
-  last_wall_ns = last_incident();
+  vigil__figures_init();
   uv_timer_start(&tick, on_tick, 0, TICK_MS);
   uv_run(&loop, UV_RUN_DEFAULT);
 }
@@ -216,10 +259,8 @@ static void start(void) {
 
 void vigil__watch_init(const struct vigil__config* c) {
   config = c;
-  rule.limit_ns = c->lag_p99_ns;
-  rule.for_ns = c->for_ns;
-  rule.grace_ns = c->grace_ns;
-  rule.cooldown_ns = c->cooldown_ns;
+  vigil__judge_init(c);
+  vigil__sampler_init(c);
 }
 
 void vigil__watch_start(void) {

@@ -8,6 +8,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The watch thread: one per process, with its own libuv loop. Once a second it
  * copies each loop's record, evaluates the rule and drives a capture. */
 
@@ -30,4 +34,7 @@ void vigil__watch_wake(void);
 /* The calling thread is the watch thread: its own loop gets no record. */
 bool vigil__watch_is_self(void);
 
+#ifdef __cplusplus
+}
+#endif
 #endif  /* VIGIL_WATCH_H_ */

@@ -9,6 +9,7 @@
 const {
   JSONParse,
   ObjectDefineProperties,
+  Promise,
 } = primordials;
 
 const binding = internalBinding('vigil');
@@ -17,11 +18,18 @@ const {
     ERR_OPERATION_FAILED,
   },
 } = require('internal/errors');
-const { validateInteger } = require('internal/validators');
+const { validateBoolean, validateInteger, validateObject } = require('internal/validators');
+const { UVException } = require('internal/errors');
+const { kEmptyObject } = require('internal/util');
 
 const kDefaultWindowMs = 10_000;
 const kMinWindowMs = 1_000;
 const kMaxWindowMs = 600_000;
+
+// VIGIL__CAPTURE_* of config.h.
+const kPieces = { __proto__: null, cpu: 1, heap: 2, alloc: 4, before: 8 };
+const kMaxProfileMs = 60_000;
+const kPollMs = 50;
 
 function parse(text) {
   if (text === undefined)
@@ -55,7 +63,56 @@ function histogram() {
   return parse(binding.histogram());
 }
 
+/**
+ * Captures this thread now, whatever the rules say.
+ * @param {{cpu?: boolean, heap?: boolean, alloc?: boolean, before?: boolean, cpuProfileMs?: number}} [options]
+ *   What to capture; none named: what VIGIL_CAPTURE says.
+ * @returns {Promise<object>} incident.json, and its folder as `directory`.
+ */
+async function capture(options = kEmptyObject) {
+  validateObject(options, 'options');
+  let pieces = 0;
+  for (const name in kPieces) {
+    if (options[name] === undefined)
+      continue;
+    validateBoolean(options[name], `options.${name}`);
+    if (options[name])
+      pieces |= kPieces[name];
+  }
+  const { cpuProfileMs = 0 } = options;
+  if (cpuProfileMs !== 0)
+    validateInteger(cpuProfileMs, 'options.cpuProfileMs', 100, kMaxProfileMs);
+  if (parse(binding.status()).off)
+    throw new ERR_OPERATION_FAILED('VIGIL is off');
+  const { threadId } = require('internal/worker');
+  const ticket = binding.capture(threadId, pieces, cpuProfileMs);
+  if (ticket === 0)
+    throw new ERR_OPERATION_FAILED('too many captures wait');
+  const directory = await result(ticket);
+  const { readFile } = require('fs/promises');
+  const manifest = JSONParse(await readFile(`${directory}/incident.json`, 'utf8'));
+  return { __proto__: null, directory, ...manifest };
+}
+
+// The watch thread cannot call JavaScript, so ask it now and then.
+function result(ticket) {
+  const { setTimeout } = require('timers');
+  return new Promise((resolve, reject) => {
+    function poll() {
+      const path = binding.captured(ticket);
+      if (path === undefined)
+        setTimeout(poll, kPollMs);
+      else if (typeof path === 'string')
+        resolve(path);
+      else
+        reject(new UVException({ errno: path, syscall: 'capture' }));
+    }
+    poll();
+  });
+}
+
 module.exports = {
+  capture,
   histogram,
   lag,
   snapshot,

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,21 @@ static void check_defaults(void) {
   CHECK_EQ(c.cooldown_ns, 600 * VIGIL__SEC);
   CHECK_EQ(c.grace_ns, 10 * VIGIL__SEC);
   CHECK_EQ(c.cpu_profile_ns, 10 * VIGIL__SEC);
-  CHECK_EQ(c.heap_snapshot, 1);
+  CHECK_EQ(c.capture, VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_HEAP |
+                      VIGIL__CAPTURE_ALLOC | VIGIL__CAPTURE_BEFORE);
+  CHECK_EQ(c.recorder, 1);
+  CHECK_EQ(c.recorder_bytes, 16 << 20);
+  CHECK_EQ(c.stall_ns, 500 * VIGIL__MS);
+  CHECK_EQ(c.stall_trigger_ns, 5 * VIGIL__SEC);
+  CHECK_EQ(c.gc_share_ppm, 300000);
+  CHECK_EQ(c.pool_wait_p99_ns, VIGIL__SEC);
+  CHECK_EQ(c.old_space_ppm, 900000);
+  CHECK_EQ(c.signal, 0);
+  CHECK_EQ(c.exit_wait_ns, 3 * VIGIL__SEC);
+  CHECK_EQ(c.per_hour, 3);
+  CHECK_EQ(c.disk_bytes, 1 << 30);
+  CHECK(c.disk_free_bytes == VIGIL__DISK_FREE_AUTO);
+  CHECK_EQ(c.host_captures, 2);
 }
 
 TEST(config_defaults) {
@@ -103,11 +118,48 @@ static void check_good(void) {
     { "VIGIL_COOLDOWN", "24h", &c.cooldown_ns, 86400 * VIGIL__SEC },
     { "VIGIL_COOLDOWN", "0ms", &c.cooldown_ns, 0 },
     { "VIGIL_GRACE", "0s", &c.grace_ns, 0 },
-    { "VIGIL_CPU_PROFILE", "off", &c.cpu_profile_ns, 0 },
     { "VIGIL_CPU_PROFILE", "1", &c.cpu_profile_ns, VIGIL__SEC },
     { "VIGIL_CPU_PROFILE", "60s", &c.cpu_profile_ns, 60 * VIGIL__SEC },
-    { "VIGIL_HEAP_SNAPSHOT", "off", &c.heap_snapshot, 0 },
-    { "VIGIL_HEAP_SNAPSHOT", "on", &c.heap_snapshot, 1 },
+    { "VIGIL_CAPTURE", "none", &c.capture, 0 },
+    { "VIGIL_CAPTURE", "cpu", &c.capture, VIGIL__CAPTURE_CPU },
+    { "VIGIL_CAPTURE", "before,heap", &c.capture,
+      VIGIL__CAPTURE_BEFORE | VIGIL__CAPTURE_HEAP },
+    { "VIGIL_CAPTURE", "alloc,alloc", &c.capture, VIGIL__CAPTURE_ALLOC },
+    { "VIGIL_RECORDER", "off", &c.recorder, 0 },
+    { "VIGIL_RECORDER_SIZE", "16MB", &c.recorder_bytes, 16 << 20 },
+    { "VIGIL_RECORDER_SIZE", "1024KB", &c.recorder_bytes, 1 << 20 },
+    { "VIGIL_RECORDER_SIZE", "1048577", &c.recorder_bytes, (1 << 20) + 1 },
+    { "VIGIL_RECORDER_SIZE", "1048577B", &c.recorder_bytes, (1 << 20) + 1 },
+    { "VIGIL_RECORDER_SIZE", "1.5MB", &c.recorder_bytes, 3 << 19 },
+    { "VIGIL_RECORDER_SIZE", "0.123456789GB", &c.recorder_bytes, 132560717 },
+    { "VIGIL_RECORDER_SIZE", "1GB", &c.recorder_bytes, 1 << 30 },
+    { "VIGIL_STALL_MS", "off", &c.stall_ns, 0 },
+    { "VIGIL_STALL_MS", "0", &c.stall_ns, 0 },
+    { "VIGIL_STALL_MS", "20", &c.stall_ns, 20 * VIGIL__MS },
+    { "VIGIL_STALL_TRIGGER", "off", &c.stall_trigger_ns, 0 },
+    { "VIGIL_STALL_TRIGGER", "0s", &c.stall_trigger_ns, 0 },
+    { "VIGIL_STALL_TRIGGER", "700ms", &c.stall_trigger_ns, 700 * VIGIL__MS },
+    { "VIGIL_GC_SHARE", "off", &c.gc_share_ppm, 0 },
+    { "VIGIL_GC_SHARE", "12.5%", &c.gc_share_ppm, 125000 },
+    { "VIGIL_GC_SHARE", "1", &c.gc_share_ppm, 10000 },
+    { "VIGIL_GC_SHARE", "100%", &c.gc_share_ppm, 1000000 },
+    { "VIGIL_POOL_WAIT_P99_MS", "off", &c.pool_wait_p99_ns, 0 },
+    { "VIGIL_POOL_WAIT_P99_MS", "2.5", &c.pool_wait_p99_ns, 2500000 },
+    { "VIGIL_OLD_SPACE_SHARE", "off", &c.old_space_ppm, 0 },
+    { "VIGIL_OLD_SPACE_SHARE", "80%", &c.old_space_ppm, 800000 },
+    { "VIGIL_SIGNAL", "off", &c.signal, 0 },
+    { "VIGIL_SIGNAL", "SIGUSR2", &c.signal, SIGUSR2 },
+    { "VIGIL_SIGNAL", "SIGPOLL", &c.signal, SIGPOLL },
+    { "VIGIL_EXIT_WAIT", "0", &c.exit_wait_ns, 0 },
+    { "VIGIL_EXIT_WAIT", "1m", &c.exit_wait_ns, 60 * VIGIL__SEC },
+    { "VIGIL_PER_HOUR", "1", &c.per_hour, 1 },
+    { "VIGIL_PER_HOUR", "60", &c.per_hour, 60 },
+    { "VIGIL_DISK", "16MB", &c.disk_bytes, 16 << 20 },
+    { "VIGIL_DISK", "1TB", &c.disk_bytes, UINT64_C(1) << 40 },
+    { "VIGIL_DISK_FREE", "0", &c.disk_free_bytes, 0 },
+    { "VIGIL_DISK_FREE", "10GB", &c.disk_free_bytes, UINT64_C(10) << 30 },
+    { "VIGIL_DISK_FREE", "auto", &c.disk_free_bytes, VIGIL__DISK_FREE_AUTO },
+    { "VIGIL_HOST_CAPTURES", "64", &c.host_captures, 64 },
   };
   size_t i;
 
@@ -176,12 +228,43 @@ TEST(config_bad_values_give_one_line_and_the_default) {
   check_bad("VIGIL_COOLDOWN", "25h",
             "VIGIL_COOLDOWN=\"25h\" is not understood: want a duration from "
             "0s to 24h (10, 10s, 500ms, 2m); using 10m");
-  check_bad("VIGIL_CPU_PROFILE", "no",
-            "VIGIL_CPU_PROFILE=\"no\" is not understood: want a duration from "
-            "1s to 1m (10, 10s, 500ms, 2m), or off; using 10s");
-  check_bad("VIGIL_HEAP_SNAPSHOT", "",
-            "VIGIL_HEAP_SNAPSHOT=\"\" is not understood: want off or on; "
-            "using on");
+  check_bad("VIGIL_CPU_PROFILE", "off",
+            "VIGIL_CPU_PROFILE=\"off\" is not understood: want a duration from "
+            "1s to 1m (10, 10s, 500ms, 2m); using 10s");
+  check_bad("VIGIL_CAPTURE", "cpu,heaps",
+            "VIGIL_CAPTURE=\"cpu,heaps\" is not understood: want some of cpu, "
+            "heap, alloc and before with commas between, or none; using "
+            "cpu,heap,alloc,before");
+  check_bad("VIGIL_RECORDER", "",
+            "VIGIL_RECORDER=\"\" is not understood: want off or on; using on");
+  check_bad("VIGIL_RECORDER_SIZE", "1023KB",
+            "VIGIL_RECORDER_SIZE=\"1023KB\" is not understood: want a size "
+            "from 1MB to 1GB (512KB, 16MB, 1GB); using 16MB");
+  check_bad("VIGIL_STALL_MS", "19",
+            "VIGIL_STALL_MS=\"19\" is not understood: want milliseconds from "
+            "20 to 60000, or off; using 500");
+  check_bad("VIGIL_STALL_TRIGGER", "11m",
+            "VIGIL_STALL_TRIGGER=\"11m\" is not understood: want a duration "
+            "from 20ms to 10m (10, 10s, 500ms, 2m), or off; using 5s");
+  check_bad("VIGIL_GC_SHARE", "101%",
+            "VIGIL_GC_SHARE=\"101%\" is not understood: want a percentage from "
+            "1% to 100%, or off; using 30%");
+  check_bad("VIGIL_PER_HOUR", "0",
+            "VIGIL_PER_HOUR=\"0\" is not understood: want a number from 1 to "
+            "60; using 3");
+  check_bad("VIGIL_DISK_FREE", "5%",
+            "VIGIL_DISK_FREE=\"5%\" is not understood: want a size from 0 to "
+            "1TB (512KB, 16MB, 1GB), or auto; using auto");
+  check_bad("VIGIL_SIGNAL", "USR2",
+            "VIGIL_SIGNAL=\"USR2\" is not understood: want a signal such as "
+            "SIGUSR2, or off; using off");
+  check_bad("VIGIL_SIGNAL", "SIGUSR1",
+            "VIGIL_SIGNAL=\"SIGUSR1\" is not possible, Node starts the "
+            "inspector with it: want a signal such as SIGUSR2, or off; using "
+            "off");
+  check_bad("VIGIL_SIGNAL", "SIGKILL",
+            "VIGIL_SIGNAL=\"SIGKILL\" is not possible, it cannot be caught: "
+            "want a signal such as SIGUSR2, or off; using off");
   check_bad("VIGIL_DIR", "",
             "VIGIL_DIR=\"\" is not understood: want a path of 1 to 1023 "
             "bytes; using /tmp/vigil-1000");
@@ -213,6 +296,34 @@ TEST(config_refuses) {
   }
 }
 
+TEST(config_refuses_of_each_kind) {
+  static const struct { const char* name; const char* bad[12]; } all[] = {
+    { "VIGIL_CAPTURE", { "", ",", "cpu,", ",cpu", "cpu,,heap", "cpu heap",
+      "cpu, heap", "CPU", "all", "none,cpu", "cp" } },
+    { "VIGIL_RECORDER_SIZE", { "", "off", "16Mb", "16 MB", "16M", "-1MB",
+      "1.5", "1.5B", "2GB", "18014398509481985KB", "16MiB", "0" } },
+    { "VIGIL_OLD_SPACE_SHARE", { "", "0.9", "100.1%", "50 %", "%", "-5%",
+      "50%%", "auto" } },
+    { "VIGIL_PER_HOUR", { "", "off", "1.0", "61", "-1", "3/h", "+3",
+      "18446744073709551617" } },
+    { "VIGIL_SIGNAL", { "", "12", "SIGUSR", "sigusr2", "SIGUSR2 ", "SIGSTOP",
+      "SIGPROF", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTERM" } },
+    { "VIGIL_STALL_MS", { "", "0.5", "off ", "60001", "20ms", "0x14" } },
+  };
+  size_t i;
+  int k;
+
+  for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    for (k = 0; k < 12 && all[i].bad[k] != NULL; k++) {
+      read_with(all[i].name, all[i].bad[k]);
+      if (lines != 1)
+        test_fail(__FILE__, __LINE__, "%s accepted \"%s\"", all[i].name,
+                  all[i].bad[k]);
+      check_defaults();
+    }
+  }
+}
+
 TEST(config_message_is_printable_and_short) {
   static char text[100000];
   size_t i;
@@ -232,7 +343,7 @@ TEST(config_message_is_printable_and_short) {
   CHECK_STR(c.dir, "/t\nmp/vigil-1000");
 }
 
-static char table[8192];
+static char table[16384];
 
 static void print(void* arg, const char* text) {
   CHECK(arg == table);
@@ -242,9 +353,13 @@ static void print(void* arg, const char* text) {
 
 TEST(config_prints_its_table) {
   static const char* const names[] = {
-    "VIGIL", "VIGIL_LAG_P99_MS", "VIGIL_WINDOW", "VIGIL_FOR", "VIGIL_DIR",
-    "VIGIL_COOLDOWN", "VIGIL_GRACE", "VIGIL_CPU_PROFILE",
-    "VIGIL_HEAP_SNAPSHOT"
+    "VIGIL", "VIGIL_LAG_P99_MS", "VIGIL_WINDOW", "VIGIL_FOR",
+    "VIGIL_STALL_MS", "VIGIL_STALL_TRIGGER", "VIGIL_GC_SHARE",
+    "VIGIL_POOL_WAIT_P99_MS", "VIGIL_OLD_SPACE_SHARE", "VIGIL_GRACE",
+    "VIGIL_CAPTURE", "VIGIL_CPU_PROFILE", "VIGIL_RECORDER",
+    "VIGIL_RECORDER_SIZE", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT", "VIGIL_DIR",
+    "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK", "VIGIL_DISK_FREE",
+    "VIGIL_HOST_CAPTURES"
   };
   char want[64];
   size_t i;

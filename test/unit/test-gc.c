@@ -41,7 +41,7 @@ TEST(gc_end_without_a_beginning_is_ignored) {
 TEST(gc_heap_after_a_full_collection_is_kept) {
   struct vigil__gc* gc = vigil__gc_new();
 
-  vigil__gc_heap(gc, 123, 45);
+  vigil__gc_heap(gc, 123, 45, 678);
   vigil__gc_read(gc, &copy);
   CHECK_EQ(copy.used_after_bytes, 123);
   CHECK_EQ(copy.external_after_bytes, 45);

@@ -126,7 +126,7 @@ TEST(json_wrong_nesting) {
   vigil__json_uint(&j, NULL, 2);              /* Two values. */
   CHECK_EQ(j.error, -EINVAL);
   vigil__json_free(&j);
-  for (i = 0; i < 100; i++)
+  for (i = 0; i < VIGIL__JSON_DEPTH; i++)
     vigil__json_array(&j, NULL);              /* Too deep. */
   CHECK_EQ(j.error, -EINVAL);
   vigil__json_free(&j);

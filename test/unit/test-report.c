@@ -299,7 +299,7 @@ TEST(report_snapshot_has_all_parts) {
   vigil__loop_self(t->loop, 3 * VIGIL__MS);
   vigil__gc_begin(gc, VIGIL__GC_MARK_SWEEP_COMPACT, now);
   vigil__gc_end(gc, VIGIL__GC_MARK_SWEEP_COMPACT, now + 4 * VIGIL__MS);
-  vigil__gc_heap(gc, 1000, 200);
+  vigil__gc_heap(gc, 1000, 200, 4000);
   vigil__pool_submit(t, VIGIL__WORK_SLOW_IO, now);
   vigil__pool_submit(list, VIGIL__WORK_CPU, now);
   vigil__pool_begin(t, 1, now + 2 * VIGIL__MS);

@@ -1,0 +1,49 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_CONFIG_VALUE_H_
+#define VIGIL_CONFIG_VALUE_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The kinds of value that a variable of config.c may have: how each is read,
+ * and how its accepted form is told. All pure; any thread; nothing depends on
+ * the locale. */
+enum vigil__value_kind {
+  VIGIL__VALUE_WORD,          /* One of `words`; the value is its index. */
+  VIGIL__VALUE_WORDS,         /* Some of `words`; a bit for each, or none. */
+  VIGIL__VALUE_MILLISECONDS,  /* In ns. */
+  VIGIL__VALUE_DURATION,      /* In ns. */
+  VIGIL__VALUE_SIZE,          /* In bytes; 1 KB is 1024. */
+  VIGIL__VALUE_PERCENT,       /* In ppm. */
+  VIGIL__VALUE_COUNT,
+  VIGIL__VALUE_SIGNAL,        /* Its number; 0: off. */
+  VIGIL__VALUE_PATH           /* Not a number: config.c reads it itself. */
+};
+
+struct vigil__value_form {
+  enum vigil__value_kind kind;
+  uint64_t min;
+  uint64_t max;
+  const char* const* words;   /* NULL at the end. */
+  const char* other;          /* A word that is accepted, too, or NULL... */
+  uint64_t other_value;       /* ...and what it means. */
+};
+
+#define VIGIL__VALUE_FORM 160  /* Enough for any form. */
+
+/* True, and `value`, when `s` is understood; else false, and nothing changes
+ * but `why`: a reason that the form does not tell, or NULL. */
+bool vigil__value_parse(const struct vigil__value_form* form,
+                        const char* s,
+                        uint64_t* value,
+                        const char** why);
+
+/* The accepted form in words; `size` at least VIGIL__VALUE_FORM. */
+void vigil__value_form_print(const struct vigil__value_form* form,
+                             char* to,
+                             size_t size);
+
+#endif  /* VIGIL_CONFIG_VALUE_H_ */

@@ -1,0 +1,47 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_DEMAND_H_
+#define VIGIL_DEMAND_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Captures that somebody asks for: a signal, or node:vigil. They wait in a
+ * short queue until no other one runs. */
+#define VIGIL__DEMANDS 16u
+
+struct vigil__demand {
+  uint64_t ticket;              /* From 1. 0: of a signal. */
+  uint64_t thread_id;           /* Node's. */
+  uint64_t want;                /* VIGIL__CAPTURE_*; 0: as configured. */
+  uint64_t profile_ns;          /* 0: as configured. */
+};
+
+/* Once. 0 or -errno. */
+int vigil__demand_init(void);
+
+/* Any thread. Its ticket; 0: too many wait. Wake the watch thread then. */
+uint64_t vigil__demand_ask(const struct vigil__demand* demand);
+
+/* In a signal handler: the main thread, as configured. */
+void vigil__demand_signal(void);
+
+/* Watch thread. Takes the next one out. False: none waits. */
+bool vigil__demand_next(struct vigil__demand* demand);
+
+/* Watch thread. What came of it: 0 and the incident's directory, or -errno. */
+void vigil__demand_done(uint64_t ticket, int err, const char* path);
+
+/* Any thread. -EINPROGRESS; or, once, 0 with `path` filled in, or -errno. */
+int vigil__demand_result(uint64_t ticket, char* path, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif  /* VIGIL_DEMAND_H_ */

@@ -1,0 +1,152 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#include "evidence.h"
+
+#include <errno.h>
+#include <inttypes.h>  /* PRIu64 */
+#include <string.h>
+
+#define SAMPLE_US 1000  /* Chrome DevTools' own default. */
+#define ALLOC_MOST (16u << 20)  /* Bytes of an allocation profile. */
+
+/* Until the snapshot is taken in a forked child, one of a bigger heap would
+ * stop the loop for too long. */
+#define HEAP_MOST (UINT64_C(128) << 20)
+
+void vigil__evidence_init(struct vigil__evidence* e,
+                          unsigned want,
+                          struct vigil__isolate* iso,
+                          struct vigil__loop* loop) {
+  memset(e, 0, sizeof(*e));
+  e->want = want;
+  e->iso = iso;
+  e->loop = loop;
+  e->alloc.limit = ALLOC_MOST;
+  e->alloc.compact = true;
+}
+
+/* ---- jobs, on the isolate's own thread */
+
+static vigil__mono_t begin(struct vigil__evidence* e) {
+  vigil__loop_self(e->loop, 0);
+  return vigil__mono_now();
+}
+
+static void end(struct vigil__evidence* e,
+                vigil__mono_t began,
+                uint64_t* self_ns) {
+  const uint64_t ns = vigil__mono_now() - began;
+
+  *self_ns += ns;
+  vigil__loop_self(e->loop, ns);
+}
+
+void vigil__evidence_start(void* arg) {
+  struct vigil__evidence* e = arg;
+  const vigil__mono_t began = begin(e);
+
+  if (e->want & VIGIL__CAPTURE_CPU) {
+    e->profile_error = vigil__cpu_profile_start(e->iso, SAMPLE_US, &e->profile);
+    e->profile_runs = e->profile_error == 0;
+  }
+  if (e->want & VIGIL__CAPTURE_ALLOC) {
+    e->alloc_error = vigil__alloc_profile_start(e->iso);
+    e->alloc_runs = e->alloc_error == 0;
+  }
+  end(e, began, &e->self.start_ns);
+}
+
+void vigil__evidence_stop(void* arg) {
+  struct vigil__evidence* e = arg;
+  const vigil__mono_t began = begin(e);
+
+  if (e->profile_runs)
+    vigil__cpu_profile_stop(e->profile);
+  if (e->alloc_runs)
+    e->alloc_error = vigil__alloc_profile_stop(e->iso, &e->alloc);
+  e->profile_runs = e->alloc_runs = false;
+  end(e, began, &e->self.stop_ns);
+}
+
+void vigil__evidence_snapshot(void* arg) {
+  struct vigil__evidence* e = arg;
+  const vigil__mono_t began = begin(e);
+
+  e->snapshot_error =
+      vigil__heap_snapshot_take(e->iso, HEAP_MOST, &e->snapshot,
+                                &e->snapshot_need, &e->snapshot_have);
+  end(e, began, &e->self.snapshot_ns);
+}
+
+void vigil__evidence_release(void* arg) {
+  struct vigil__evidence* e = arg;
+  const vigil__mono_t began = begin(e);
+  uint64_t ignored = 0;
+
+  if (e->snapshot != NULL)
+    vigil__heap_snapshot_free(e->snapshot);
+  e->snapshot = NULL;
+  end(e, began, &ignored);
+}
+
+/* ---- on the watch thread */
+
+bool vigil__evidence_started(const struct vigil__evidence* e) {
+  return e->profile != NULL ||
+         (e->want & VIGIL__CAPTURE_ALLOC && e->alloc_error == 0);
+}
+
+static int fill_profile(void* what, vigil__sink sink, void* arg) {
+  return vigil__cpu_profile_write(what, sink, arg);
+}
+
+static int fill_snapshot(void* what, vigil__sink sink, void* arg) {
+  return vigil__heap_snapshot_write(what, sink, arg);
+}
+
+int vigil__evidence_fill(void* what, vigil__sink sink, void* arg) {
+  const struct vigil__json* json = what;
+
+  return json->error != 0 ? json->error : sink(arg, json->data, json->len);
+}
+
+void vigil__evidence_profiles(struct vigil__evidence* e,
+                              struct vigil__incident* i) {
+  if (e->profile != NULL) {
+    vigil__incident_write(i, VIGIL__CPU, fill_profile, e->profile);
+    vigil__cpu_profile_free(e->profile);
+    e->profile = NULL;
+  } else if (e->profile_error != 0) {
+    vigil__incident_none(i, VIGIL__CPU, "V8 says %s",
+                         strerror(-e->profile_error));
+  }
+  if (e->alloc.len != 0)
+    vigil__incident_write(i, VIGIL__ALLOC, vigil__evidence_fill, &e->alloc);
+  else if (e->alloc_error != 0)
+    vigil__incident_none(i, VIGIL__ALLOC, "V8 says %s",
+                         strerror(-e->alloc_error));
+}
+
+void vigil__evidence_heap(struct vigil__evidence* e,
+                          struct vigil__incident* i) {
+  if (e->snapshot != NULL)
+    vigil__incident_write(i, VIGIL__HEAP, fill_snapshot, e->snapshot);
+  else if (e->snapshot_error == -EFBIG)
+    vigil__incident_none(i, VIGIL__HEAP,
+                         "the heap has %" PRIu64 " MB, and one of more than %"
+                         PRIu64 " MB would stop the loop for long",
+                         e->snapshot_need >> 20, HEAP_MOST >> 20);
+  else if (e->snapshot_error == -ENOMEM)
+    vigil__incident_none(i, VIGIL__HEAP,
+                         "it may need %" PRIu64 " MB of memory, %" PRIu64
+                         " MB are left",
+                         e->snapshot_need >> 20, e->snapshot_have >> 20);
+  else if (e->snapshot_error != 0)
+    vigil__incident_none(i, VIGIL__HEAP, "V8 says %s",
+                         strerror(-e->snapshot_error));
+}
+
+void vigil__evidence_free(struct vigil__evidence* e) {
+  vigil__json_free(&e->alloc);
+}

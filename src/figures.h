@@ -1,0 +1,47 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_FIGURES_H_
+#define VIGIL_FIGURES_H_
+
+#include "cause.h"
+#include "clock.h"
+#include "probe.h"
+
+#include <stdint.h>
+
+/* Gathers what cause.h decides by. Watch thread only. */
+
+/* Once, on the watch thread. What this system does not tell is logged. */
+void vigil__figures_init(void);
+
+/* The process's own figures. Once a second. */
+void vigil__figures_tick(vigil__mono_t now);
+
+/* Those of one thread: once a second, too. */
+void vigil__figures_second(struct vigil__probe* p,
+                           vigil__mono_t now,
+                           uint64_t gc_ns);
+
+/* The time from `from` until now, at most a minute: usage from the ticks,
+ * samples from the recorder. `busy_ns` and `lag_ns` are the caller's. */
+void vigil__figures_window(struct vigil__probe* p,
+                           vigil__mono_t from,
+                           vigil__mono_t now,
+                           uint64_t gc_ns,
+                           struct vigil__figures* f);
+
+/* The period that began at p->start and is open now. */
+void vigil__figures_stall(struct vigil__probe* p,
+                          vigil__mono_t now,
+                          uint64_t gc_ns,
+                          struct vigil__figures* f);
+
+/* How long work waited for the thread pool in the time from `from` until now,
+ * at most a minute: p99, or the oldest that waits if that is longer, and the
+ * longest. False: nothing waited or ran. */
+bool vigil__figures_pool(vigil__mono_t from,
+                         vigil__mono_t now,
+                         struct vigil__figures* f);
+
+#endif  /* VIGIL_FIGURES_H_ */

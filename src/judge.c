@@ -1,0 +1,194 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#include "judge.h"
+
+#include "figures.h"
+#include "os.h"
+#include "probe.h"
+
+#include <inttypes.h>
+#include <stdio.h>   /* snprintf */
+#include <string.h>
+
+#define PPM UINT64_C(1000000)
+#define CALM_NS (3 * VIGIL__SEC)
+
+static const struct vigil__config* config;
+static struct vigil__rule_config rules;
+
+void vigil__judge_init(const struct vigil__config* c) {
+  config = c;
+  vigil__rule_configure(&rules, c);
+}
+
+/* GC pauses of the last `seconds` ticks. */
+static uint64_t gc_in_window(const struct vigil__thread* t,
+                             uint64_t seconds,
+                             uint64_t total) {
+  const uint64_t back = seconds < t->ticks ? seconds : t->ticks;
+
+  if (back == 0 || back >= VIGIL__GC_SECONDS)
+    return 0;
+  return total - t->gc_pause_ns[(t->ticks - back) % VIGIL__GC_SECONDS];
+}
+
+static uint64_t seconds_of(const struct vigil__window_span* span) {
+  return (span->end - span->begin + VIGIL__SEC / 2) / VIGIL__SEC;
+}
+
+static void heap_figure(const struct vigil__gc_copy* gc,
+                        struct vigil__rule_figure* figure) {
+  figure->valid = gc->heap_limit_bytes != 0;
+  if (figure->valid)
+    figure->value = (uint64_t) ((double) gc->used_after_bytes * (double) PPM /
+                                (double) gc->heap_limit_bytes);
+}
+
+/* The thread pool is the whole process's: the main thread answers for it. */
+static void pool_figure(const struct vigil__thread* t,
+                        vigil__mono_t now,
+                        struct vigil__rule_figure* figure) {
+  struct vigil__figures f;
+
+  if (t->kind != VIGIL__THREAD_MAIN || config->pool_wait_p99_ns == 0)
+    return;
+  memset(&f, 0, sizeof(f));
+  figure->valid = vigil__figures_pool(now - config->window_ns, now, &f);
+  figure->value = f.pool_wait_ns;
+}
+
+struct vigil__rule_result vigil__judge(struct vigil__thread* t,
+                                       bool capturing) {
+  struct vigil__window_span span;
+  struct vigil__rule_input in;
+  struct vigil__gc_copy gc;
+  struct vigil__lag lag;
+  uint64_t span_ns;
+
+  memset(&in, 0, sizeof(in));
+  in.now = vigil__os.mono();
+  if (t->rule.start == 0)
+    t->rule.start = in.now;  /* The grace period counts from arming. */
+  in.capturing = capturing;
+  vigil__isolate_gc(t->iso, &gc);
+  in.full_gcs = gc.count[VIGIL__GC_MARK_SWEEP_COMPACT];
+  if (vigil__window_lag(t->window, config->window_ns, VIGIL__WINDOW_MASKED,
+                        &lag, &span) == 0 && span.filled) {
+    span_ns = span.end - span.begin;
+    in.figure[VIGIL__RULE_LAG].valid = true;
+    in.figure[VIGIL__RULE_LAG].value = lag.p99_ns;
+    in.figure[VIGIL__RULE_GC].valid = true;
+    in.figure[VIGIL__RULE_GC].value = (uint64_t) (
+        (double) gc_in_window(t, seconds_of(&span), gc.pause_ns) *
+        (double) PPM / (double) span_ns);
+  }
+  if (t->probe != NULL && config->stall_ns != 0) {
+    in.figure[VIGIL__RULE_STALL].valid = true;
+    in.figure[VIGIL__RULE_STALL].value =
+        vigil__stalls_longest(&t->probe->stalls);
+  }
+  if (in.full_gcs != 0)
+    heap_figure(&gc, &in.figure[VIGIL__RULE_OLD_SPACE]);
+  pool_figure(t, in.now, &in.figure[VIGIL__RULE_POOL]);
+  return vigil__rule_eval(&rules, &t->rule, &in);
+}
+
+bool vigil__judge_calm(const struct vigil__thread* t) {
+  struct vigil__window_span span;
+  struct vigil__lag lag;
+
+  return vigil__window_lag(t->window, CALM_NS, VIGIL__WINDOW_MASKED, &lag,
+                           &span) == 0 &&
+         lag.p99_ns < config->lag_p99_ns / 2;
+}
+
+void vigil__judge_begin(const struct vigil__thread* t,
+                        struct vigil__trigger* trigger) {
+  memset(trigger, 0, sizeof(*trigger));
+  trigger->iso = t->iso;
+  trigger->probe = t->probe;
+  trigger->loop = t->loop;
+  trigger->thread_id = t->id;
+  memcpy(trigger->thread, t->name, sizeof(trigger->thread));
+  vigil__isolate_gc(t->iso, &trigger->gc);
+  if (t->window != NULL &&
+      vigil__window_lag(t->window, config->window_ns, VIGIL__WINDOW_MASKED,
+                        &trigger->lag, &trigger->span) == 0)
+    trigger->gc_window_ns = gc_in_window(t, seconds_of(&trigger->span),
+                                         trigger->gc.pause_ns);
+  vigil__isolate_ref(t->iso);
+  vigil__probe_ref(t->probe);
+}
+
+/* "1234 ms", or "12.3 %". */
+static const char* amount(char text[32], bool share, uint64_t value) {
+  if (share)
+    snprintf(text, 32, "%" PRIu64 ".%" PRIu64 " %%", value / 10000,
+             value / 1000 % 10);
+  else
+    snprintf(text, 32, "%" PRIu64 " ms", value / VIGIL__MS);
+  return text;
+}
+
+static void headline(struct vigil__trigger* t,
+                     const struct vigil__rule_result* r) {
+  static const struct { const char* begin; const char* end; } words[] = {
+    [VIGIL__RULE_LAG] = { "event loop lag p99 is ", " over" },
+    [VIGIL__RULE_STALL] = { "the event loop was blocked for ", NULL },
+    [VIGIL__RULE_GC] = { "GC took ", " of" },
+    [VIGIL__RULE_POOL] = { "the wait for the thread pool has a p99 of ",
+                           " over" },
+    [VIGIL__RULE_OLD_SPACE] = { "after a full collection the heap is at ",
+                                NULL }
+  };
+  const uint64_t span_ms = (t->span.end - t->span.begin) / VIGIL__MS;
+  const bool share = t->unit[0] == '%';
+  char value[32];
+  char limit[32];
+  char span[64] = "";
+
+  if (words[r->rule].end != NULL)
+    snprintf(span, sizeof(span), "%s the last %" PRIu64 ".%" PRIu64 " s",
+             words[r->rule].end, span_ms / 1000, span_ms % 1000 / 100);
+  snprintf(t->headline, sizeof(t->headline), "%s%s%s (limit %s, %s)",
+           words[r->rule].begin, amount(value, share, r->value), span,
+           amount(limit, share, r->limit), t->thread);
+}
+
+void vigil__judge_end(struct vigil__trigger* t,
+                      const struct vigil__rule_result* rule,
+                      const char* who) {
+  const vigil__mono_t now = vigil__os.mono();
+  const uint64_t span_ns = t->span.end - t->span.begin;
+
+  vigil__pool_read(&t->pool);
+  vigil__figures_window(
+      t->probe, now > span_ns ? now - span_ns : 0, now,
+      vigil__gc_pauses(vigil__isolate_pauses(t->iso), now), &t->figures);
+  t->figures.busy_ns = t->lag.busy_ns < t->figures.span_ns
+                           ? t->lag.busy_ns : t->figures.span_ns;
+  t->figures.lag_ns = t->lag.p99_ns;
+  vigil__cause_decide(&t->figures, &t->why);
+  if (rule == NULL) {
+    t->rule = who;
+    t->demand = true;
+    t->unit = "";
+    snprintf(t->headline, sizeof(t->headline),
+             "captured on request of %s (%s)", who, t->thread);
+    return;
+  }
+  t->rule = vigil__rule_name(rule->rule);
+  t->unit = rule->rule == VIGIL__RULE_GC || rule->rule == VIGIL__RULE_OLD_SPACE
+                ? "%" : "ms";
+  t->value = rule->value;
+  t->limit = rule->limit;
+  t->ratio = rule->ratio;
+  t->again = rule->again;
+  headline(t, rule);
+}
+
+void vigil__judge_drop(struct vigil__trigger* trigger) {
+  vigil__probe_unref(trigger->probe);
+  vigil__isolate_unref(trigger->iso);
+}

@@ -1,0 +1,37 @@
+/* Copyright Node Vigil contributors.
+ * SPDX-License-Identifier: MIT */
+
+#ifndef VIGIL_JUDGE_H_
+#define VIGIL_JUDGE_H_
+
+#include "config.h"
+#include "incident.h"
+#include "rule.h"
+#include "thread.h"
+
+/* From what was measured to an incident: gathers the figures of the rules, and
+ * says what happened and why when one fires. Watch thread. */
+
+/* Once. `config` must live on. */
+void vigil__judge_init(const struct vigil__config* config);
+
+/* Once a second for each loop that runs JavaScript, under the lock of the
+ * threads, after its window was measured. `capturing`: an incident is being
+ * made. */
+struct vigil__rule_result vigil__judge(struct vigil__thread* t, bool capturing);
+
+/* The loop has been well for the last three seconds. Same. */
+bool vigil__judge_calm(const struct vigil__thread* t);
+
+/* What the list knows, under its lock. Takes references to the isolate and the
+ * probe. */
+void vigil__judge_begin(const struct vigil__thread* t,
+                        struct vigil__trigger* trigger);
+/* The rest: why, and the headline. Without the lock. `rule` NULL: on demand,
+ * and `who` asked. */
+void vigil__judge_end(struct vigil__trigger* trigger,
+                      const struct vigil__rule_result* rule,
+                      const char* who);
+void vigil__judge_drop(struct vigil__trigger* trigger);
+
+#endif  /* VIGIL_JUDGE_H_ */

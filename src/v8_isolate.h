@@ -1,0 +1,33 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+#ifndef VIGIL_V8_ISOLATE_H_
+#define VIGIL_V8_ISOLATE_H_
+
+// What the C++ files behind v8_bridge.h share.
+
+#include <atomic>
+#include <memory>
+
+#include "node.h"
+#include "uv.h"
+#include "v8-profiler.h"
+#include "v8.h"
+#include "v8_bridge.h"
+
+struct vigil__isolate {
+  v8::Isolate* isolate;
+  node::Environment* env;
+  void (*leaving)(vigil__isolate* iso);
+  vigil__gc* gc;
+  // Own thread.
+  std::unique_ptr<v8::CodeEventHandler> listener;
+  // Guards `gone`: while it is held the environment cannot go away.
+  uv_mutex_t lock;
+  bool gone = false;
+  // Released by each unref, acquired by the last one, so that whoever frees
+  // sees what the others wrote.
+  std::atomic<int> refs{1};
+};
+
+#endif  // VIGIL_V8_ISOLATE_H_

@@ -89,7 +89,8 @@ static void write_seen(void) {
                           c.begun > BEFORE ? c.begun - BEFORE : 0,
                           &json) != 0) {
     vigil__json_finish(&json);
-    vigil__incident_write(&c.incident, VIGIL__STALLS, vigil__evidence_fill, &json);
+    vigil__incident_write(&c.incident, VIGIL__PIECE_STALLS,
+                          vigil__evidence_fill, &json);
   }
   vigil__json_free(&json);
 }
@@ -124,6 +125,11 @@ static void end(bool left) {
   c.stage = IDLE;
 }
 
+static void ended_first(unsigned wanted, enum vigil__piece piece) {
+  if (c.want & wanted && c.incident.piece[piece].name[0] == '\0')
+    vigil__incident_none(&c.incident, piece, "the thread ended first");
+}
+
 /* The isolate leaves: no job runs any more. What it stopped or took is written
  * as long as leave() waits for it. */
 static uint64_t step_leaving(void) {
@@ -135,11 +141,8 @@ static uint64_t step_leaving(void) {
   }
   vigil__evidence_profiles(&own, &c.incident);
   vigil__evidence_heap(&own, &c.incident);
-  if (c.want & VIGIL__CAPTURE_CPU && c.incident.piece[VIGIL__CPU].name[0] == '\0')
-    vigil__incident_none(&c.incident, VIGIL__CPU, "the thread ended first");
-  if (c.want & VIGIL__CAPTURE_HEAP &&
-      c.incident.piece[VIGIL__HEAP].name[0] == '\0')
-    vigil__incident_none(&c.incident, VIGIL__HEAP, "the thread ended first");
+  ended_first(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU);
+  ended_first(VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP);
   self = own.self;  /* leave() may write it from here on. */
   stop_reading();
   finish(&self);
@@ -168,7 +171,7 @@ static uint64_t after_start(vigil__mono_t now) {
       return c.deadline - now;
     if (!vigil__job_cancel())
       return 0;
-    vigil__incident_none(&c.incident, VIGIL__CPU,
+    vigil__incident_none(&c.incident, VIGIL__PIECE_CPU,
                          "the loop reached no safe point for %d s",
                          (int) (START_WAIT / VIGIL__SEC));
     return ask_snapshot();
@@ -265,7 +268,7 @@ static unsigned plan(const struct vigil__trigger* t) {
     return t->want != 0 ? (unsigned) t->want : want & ~VIGIL__CAPTURE_ALLOC;
   if (cause == VIGIL__CAUSE_STARVED || cause == VIGIL__CAUSE_THROTTLED ||
       cause == VIGIL__CAUSE_SUSPENDED) {
-    for (k = VIGIL__CPU; k <= VIGIL__HEAP; k++)
+    for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++)
       vigil__incident_none(&c.incident, (enum vigil__piece) k,
                            "it would show an innocent, the process was %s",
                            vigil__cause_name(cause));
@@ -277,10 +280,21 @@ static unsigned plan(const struct vigil__trigger* t) {
 }
 
 static void unwanted(void) {
-  if (!(c.config->capture & VIGIL__CAPTURE_CPU))
-    vigil__incident_none(&c.incident, VIGIL__CPU, "VIGIL_CAPTURE is without");
-  if (!(c.config->capture & VIGIL__CAPTURE_HEAP))
-    vigil__incident_none(&c.incident, VIGIL__HEAP, "VIGIL_CAPTURE is without");
+  static const struct { unsigned bit; enum vigil__piece piece; } all[] = {
+    { VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU },
+    { VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP },
+    { VIGIL__CAPTURE_BEFORE, VIGIL__PIECE_BEFORE }
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    if (!(c.config->capture & all[i].bit))
+      vigil__incident_none(&c.incident, all[i].piece,
+                           "VIGIL_CAPTURE is without");
+  }
+  if (!c.config->recorder)
+    vigil__incident_none(&c.incident, VIGIL__PIECE_BEFORE,
+                         "VIGIL_RECORDER is off");
 }
 
 int vigil__capture_begin(const struct vigil__trigger* trigger) {
@@ -312,12 +326,12 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   c.want = own.want = plan(trigger);
   if (c.want & (VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_ALLOC)) {
     if (c.want & VIGIL__CAPTURE_CPU)
-      vigil__incident_name(&c.incident, VIGIL__CPU);
+      vigil__incident_name(&c.incident, VIGIL__PIECE_CPU);
     ask(STARTING, vigil__evidence_start);
   }
   /* While the profile gets going. */
   if (c.want & VIGIL__CAPTURE_BEFORE && c.config->recorder)
-    vigil__incident_write(&c.incident, VIGIL__BEFORE, fill_before, c.probe);
+    vigil__incident_write(&c.incident, VIGIL__PIECE_BEFORE, fill_before, c.probe);
   if (c.stage == IDLE) {
     c.stage = RELEASING;
     ask_snapshot();

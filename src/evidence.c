@@ -114,36 +114,36 @@ int vigil__evidence_fill(void* what, vigil__sink sink, void* arg) {
 void vigil__evidence_profiles(struct vigil__evidence* e,
                               struct vigil__incident* i) {
   if (e->profile != NULL) {
-    vigil__incident_write(i, VIGIL__CPU, fill_profile, e->profile);
+    vigil__incident_write(i, VIGIL__PIECE_CPU, fill_profile, e->profile);
     vigil__cpu_profile_free(e->profile);
     e->profile = NULL;
   } else if (e->profile_error != 0) {
-    vigil__incident_none(i, VIGIL__CPU, "V8 says %s",
+    vigil__incident_none(i, VIGIL__PIECE_CPU, "V8 says %s",
                          strerror(-e->profile_error));
   }
   if (e->alloc.len != 0)
-    vigil__incident_write(i, VIGIL__ALLOC, vigil__evidence_fill, &e->alloc);
+    vigil__incident_write(i, VIGIL__PIECE_ALLOC, vigil__evidence_fill, &e->alloc);
   else if (e->alloc_error != 0)
-    vigil__incident_none(i, VIGIL__ALLOC, "V8 says %s",
+    vigil__incident_none(i, VIGIL__PIECE_ALLOC, "V8 says %s",
                          strerror(-e->alloc_error));
 }
 
 void vigil__evidence_heap(struct vigil__evidence* e,
                           struct vigil__incident* i) {
   if (e->snapshot != NULL)
-    vigil__incident_write(i, VIGIL__HEAP, fill_snapshot, e->snapshot);
+    vigil__incident_write(i, VIGIL__PIECE_HEAP, fill_snapshot, e->snapshot);
   else if (e->snapshot_error == -EFBIG)
-    vigil__incident_none(i, VIGIL__HEAP,
+    vigil__incident_none(i, VIGIL__PIECE_HEAP,
                          "the heap has %" PRIu64 " MB, and one of more than %"
                          PRIu64 " MB would stop the loop for long",
                          e->snapshot_need >> 20, HEAP_MOST >> 20);
   else if (e->snapshot_error == -ENOMEM)
-    vigil__incident_none(i, VIGIL__HEAP,
+    vigil__incident_none(i, VIGIL__PIECE_HEAP,
                          "it may need %" PRIu64 " MB of memory, %" PRIu64
                          " MB are left",
                          e->snapshot_need >> 20, e->snapshot_have >> 20);
   else if (e->snapshot_error != 0)
-    vigil__incident_none(i, VIGIL__HEAP, "V8 says %s",
+    vigil__incident_none(i, VIGIL__PIECE_HEAP, "V8 says %s",
                          strerror(-e->snapshot_error));
 }
 

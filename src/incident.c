@@ -20,11 +20,11 @@ static const struct {
   const char* suffix;
   const char* people;  /* What it is called in the line. */
 } pieces[VIGIL__PIECES] = {
-  [VIGIL__CPU] = { "cpu", "cpuprofile", "CPU profile" },
-  [VIGIL__HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
-  [VIGIL__ALLOC] = { "alloc", "heapprofile", "allocation profile" },
-  [VIGIL__BEFORE] = { "before", "cpuprofile", "profile of the time before" },
-  [VIGIL__STALLS] = { "stalls", "json", "stalls" }
+  [VIGIL__PIECE_CPU] = { "cpu", "cpuprofile", "CPU profile" },
+  [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
+  [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile", "allocation profile" },
+  [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile", "profile of the time before" },
+  [VIGIL__PIECE_STALLS] = { "stalls", "json", "stalls" }
 };
 
 /* Room that one is taken to need, so that old ones are removed for it: twice
@@ -76,7 +76,7 @@ int vigil__incident_begin(struct vigil__incident* i,
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece) {
   char* name = i->piece[piece].name;
 
-  if (piece == VIGIL__STALLS)
+  if (piece == VIGIL__PIECE_STALLS)
     snprintf(name, VIGIL__ARTIFACT_NAME, "%s.%s", pieces[piece].kind,
              pieces[piece].suffix);
   else
@@ -156,7 +156,7 @@ static void add(char* text, const char* format, ...) {
 static void list_files(const struct vigil__incident* i, char* text) {
   int k;
 
-  for (k = VIGIL__CPU; k <= VIGIL__HEAP; k++) {
+  for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++) {
     if (i->piece[k].name[0] != '\0')
       add(text, "%s%s/%s/%s", text[0] == '\0' ? "; captured " : " and ",
           i->dir.path, i->artifact.name, i->piece[k].name);

@@ -52,11 +52,11 @@ struct vigil__trigger {
 
 /* What an incident can hold beside incident.json. */
 enum vigil__piece {
-  VIGIL__CPU,                   /* cpu-<epoch>.cpuprofile */
-  VIGIL__HEAP,                  /* heap-<epoch>.heapsnapshot */
-  VIGIL__ALLOC,                 /* alloc-<epoch>.heapprofile */
-  VIGIL__BEFORE,                /* before-<epoch>.cpuprofile */
-  VIGIL__STALLS,                /* stalls.json */
+  VIGIL__PIECE_CPU,             /* cpu-<epoch>.cpuprofile */
+  VIGIL__PIECE_HEAP,            /* heap-<epoch>.heapsnapshot */
+  VIGIL__PIECE_ALLOC,           /* alloc-<epoch>.heapprofile */
+  VIGIL__PIECE_BEFORE,          /* before-<epoch>.cpuprofile */
+  VIGIL__PIECE_STALLS,          /* stalls.json */
   VIGIL__PIECES
 };
 

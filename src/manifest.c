@@ -107,11 +107,11 @@ void vigil__manifest_write(struct vigil__json* j,
                            const struct vigil__incident* i,
                            const struct vigil__self* self) {
   static const char* const missing[VIGIL__PIECES] = {
-    [VIGIL__CPU] = "noCpuProfile",
-    [VIGIL__HEAP] = "noHeapSnapshot",
-    [VIGIL__ALLOC] = "noAllocProfile",
-    [VIGIL__BEFORE] = "noProfileBefore",
-    [VIGIL__STALLS] = "noStalls"
+    [VIGIL__PIECE_CPU] = "noCpuProfile",
+    [VIGIL__PIECE_HEAP] = "noHeapSnapshot",
+    [VIGIL__PIECE_ALLOC] = "noAllocProfile",
+    [VIGIL__PIECE_BEFORE] = "noProfileBefore",
+    [VIGIL__PIECE_STALLS] = "noStalls"
   };
   int k;
 

@@ -80,6 +80,39 @@ static unsigned collect(struct seen seen[AT_ONCE]) {
   return n;
 }
 
+/* V8 at work for JavaScript: parsing JSON, sorting, compiling. Its templates
+ * begin with the type they return, so the name is anywhere in the symbol; what
+ * both V8 and others call says nothing. */
+static bool is_engine(const struct vigil__frame* f) {
+  static const char* const libraries[] = { "libc.", "libc-", "libstdc++.",
+                                           "libm.", "ld-linux", "[vdso]" };
+  size_t i;
+
+  if (strstr(f->name, "v8::") != NULL || strstr(f->name, "std::") != NULL ||
+      strncmp(f->name, "Builtins_", 9) == 0)
+    return true;
+  for (i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+    if (strstr(f->script, libraries[i]) != NULL)
+      return true;
+  }
+  return false;
+}
+
+/* Whether JavaScript runs, or the engine on its behalf. */
+static bool is_js(struct vigil__probe* p, const uint32_t* frames, int n) {
+  struct vigil__frame f;
+  int i;
+
+  for (i = 0; i < n; i++) {
+    f = vigil__frames_get(p->frames, frames[i]);
+    if (f.kind != VIGIL__FRAME_NATIVE)
+      return f.kind != VIGIL__FRAME_FIXED;
+    if (!is_engine(&f))
+      return false;
+  }
+  return false;
+}
+
 static enum vigil__recorder_state state_of(struct vigil__probe* p,
                                            bool in_gc,
                                            enum vigil__stack_how how,
@@ -89,10 +122,7 @@ static enum vigil__recorder_state state_of(struct vigil__probe* p,
     return VIGIL__RECORDER_GC;
   if (how == VIGIL__STACK_IN_SYSCALL)
     return VIGIL__RECORDER_SYSCALL;
-  if (n > 0 && vigil__frames_get(p->frames, frames[0]).kind !=
-                   VIGIL__FRAME_NATIVE)
-    return VIGIL__RECORDER_JS;
-  return VIGIL__RECORDER_NATIVE;
+  return is_js(p, frames, n) ? VIGIL__RECORDER_JS : VIGIL__RECORDER_NATIVE;
 }
 
 /* Adds to the recorder, and to `look` if that is not NULL. */

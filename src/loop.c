@@ -70,8 +70,11 @@ static void copy_changed(const struct vigil__loop* l,
 }
 
 int vigil__loop_read(struct vigil__loop* l, struct vigil__loop_copy* c) {
-  bool whole = false;  /* The buckets are right but for periods since `at`. */
-  uint64_t at = 0;
+  /* The buckets are right but for periods since `at`. */
+  const bool before = c->whole;
+  const uint64_t from = c->seq;
+  bool whole = before;
+  uint64_t at = from;
   uint64_t seq;
   uint64_t end;
   int tries;
@@ -83,6 +86,7 @@ int vigil__loop_read(struct vigil__loop* l, struct vigil__loop_copy* c) {
     c->ended = c->ended_self = c->done = false;
     c->ended_ns = 0;
   }
+  c->whole = false;
 
   for (tries = 0; tries < TRIES; tries++) {
     /* Acquire pairs with the releasing store at the end of
@@ -124,7 +128,9 @@ int vigil__loop_read(struct vigil__loop* l, struct vigil__loop_copy* c) {
     atomic_thread_fence(memory_order_acquire);
     end = vigil__load(&l->seq);
     if (end == seq) {
-      c->done = true;
+      c->done = c->whole = true;
+      c->seq = seq;
+      c->same = before && seq == from;
       return 0;
     }
     /* Else the log went round while copy_changed() read it, maybe. */

@@ -87,6 +87,9 @@ struct vigil__loop_copy {
   vigil__mono_t last_start;     /* ...its `busy_start`... */
   bool last_self;               /* ...and its `self_open`. */
   bool done;                    /* The last read returned 0. */
+  bool same;                    /* No period has ended since the one before. */
+  bool whole;                   /* The buckets are those at `seq`. */
+  uint64_t seq;
   struct vigil__hist_copy busy;
   struct vigil__hist_copy self;
 };

@@ -73,7 +73,7 @@ void vigil__thread_remove(struct vigil__loop* loop) {
       break;
     }
   }
-  if (t != NULL && t->window != NULL) {
+  if (t != NULL && t->window != NULL && t->kind != VIGIL__THREAD_OTHER) {
     /* What happened since the last tick; then only the window is left. */
     vigil__window_tick(t->window, loop);
     vigil__loop_free(loop);

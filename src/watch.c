@@ -20,6 +20,8 @@
 #include "uv.h"
 
 #define TICK_MS 1000
+/* What is due this little before or after a tick is done by it. */
+#define WITH_TICK_MS 20
 
 static const struct vigil__config* config;
 static uv_once_t once = UV_ONCE_INIT;
@@ -39,6 +41,7 @@ static uv_async_t async;
 static atomic_bool ready;
 
 static void on_capture_time(uv_timer_t* handle);
+static void on_sample(uv_timer_t* handle);
 
 static void step_capture(void) {
   const uint64_t rest_ns = vigil__capture_step(vigil__os.mono());
@@ -195,12 +198,27 @@ static void serve_demand(void) {
 
 /* ---- timers */
 
-static void on_sample(uv_timer_t* handle) {
+static bool looks(void) {
+  return vigil__watch_armed() && (config->recorder || config->stall_ns != 0);
+}
+
+/* Looks at the threads, and comes back when they want it; where the next tick
+ * is about as early, that does it, to wake up once. */
+static void look(void) {
+  const uint64_t tick_ms = uv_timer_get_due_in(&tick);
   const vigil__mono_t now = vigil__os.mono();
   const vigil__mono_t next = vigil__sampler_step(now);
+  const uint64_t ms = next > now ? (next - now + VIGIL__MS - 1) / VIGIL__MS : 1;
 
-  uv_timer_start(handle, on_sample,
-                 next > now ? (next - now + VIGIL__MS - 1) / VIGIL__MS : 1, 0);
+  if (ms + WITH_TICK_MS >= tick_ms && ms > WITH_TICK_MS)
+    uv_timer_stop(&sample);
+  else
+    uv_timer_start(&sample, on_sample, ms, 0);
+}
+
+static void on_sample(uv_timer_t* handle) {
+  (void) handle;
+  look();
 }
 
 static void on_tick(uv_timer_t* handle) {
@@ -214,9 +232,8 @@ static void on_tick(uv_timer_t* handle) {
     vigil__judge_drop(&trigger);
   }
   serve_demand();
-  if (vigil__watch_armed() && !uv_is_active((uv_handle_t*) &sample) &&
-      (config->recorder || config->stall_ns != 0))
-    uv_timer_start(&sample, on_sample, 0, 0);
+  if (looks())
+    look();
 }
 
 static void run(void* arg) {

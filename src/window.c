@@ -72,8 +72,8 @@ static uint32_t changes(const struct vigil__hist_copy* a,
 
 static int add_slice(struct vigil__window* w) {
   const struct vigil__loop_copy* c = &w->now;
-  const uint32_t busy = changes(&w->last_busy, &c->busy, NULL);
-  const uint32_t self = changes(&w->last_self, &c->self, NULL);
+  const uint32_t busy = c->same ? 0 : changes(&w->last_busy, &c->busy, NULL);
+  const uint32_t self = c->same ? 0 : changes(&w->last_self, &c->self, NULL);
   struct vigil__window_cell* cell = NULL;
   struct vigil__slice* s;
 
@@ -119,8 +119,10 @@ int vigil__window_tick(struct vigil__window* w, struct vigil__loop* l) {
     return r;
   if (w->now.last_now != 0)
     r = add_slice(w);
-  w->last_busy = w->now.busy;
-  w->last_self = w->now.self;
+  if (!w->now.same) {
+    w->last_busy = w->now.busy;
+    w->last_self = w->now.self;
+  }
   w->last_polls = w->now.polls;
   w->last_events = w->now.events;
   return r;

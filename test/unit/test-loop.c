@@ -293,6 +293,33 @@ TEST(loop_missed_mark_means_ended_at_the_copy) {
   vigil__loop_free(l);
 }
 
+TEST(loop_is_copied_only_where_it_changed) {
+  uint64_t sum;
+
+  setup();
+  memset(&c, 0, sizeof(c));
+  period(1000);
+  check_periods(1, 1000);
+  CHECK(!c.same);
+  /* Nothing has ended: what the copy holds is not taken again. */
+  vigil__hist_copy_add(&c.busy, 77);
+  check_periods(2, 1077);
+  CHECK(c.same);
+  vigil__loop_poll_exit(l, now, 1);  /* Nor now: a period is open. */
+  check_periods(2, 1077);
+  CHECK(c.same);
+  vigil__loop_poll_enter(l, now + 500);
+  now += 600;
+  CHECK_EQ(vigil__loop_read(l, &c), 0);
+  CHECK(!c.same);
+  CHECK_EQ(periods(&c.busy, &sum), 3);
+  /* After more periods than the log holds it is all taken again. */
+  for (sum = 0; sum <= VIGIL__LOOP_LOG; sum++)
+    period(2000);
+  check_periods(3 + VIGIL__LOOP_LOG, 1500 + 2000 * (VIGIL__LOOP_LOG + 1));
+  CHECK(!c.same);
+}
+
 TEST(loop_record_is_small_and_its_halves_are_on_different_lines) {
   CHECK_OP(sizeof(struct vigil__loop), <=, 64 * 1024);
   CHECK_EQ(offsetof(struct vigil__loop, mark) % 128, 0);

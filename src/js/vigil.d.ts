@@ -172,6 +172,30 @@ declare module 'node:vigil' {
     loops: LoopHistogram[];
   }
 
+  /** What to capture; with nothing named, what `VIGIL_CAPTURE` says. */
+  export interface CaptureOptions {
+    /** A CPU profile. */
+    cpu?: boolean;
+    /** A heap snapshot. */
+    heap?: boolean;
+    /** A sampling allocation profile, as long as the CPU profile. */
+    alloc?: boolean;
+    /** What the recorder has of the last minute. */
+    before?: boolean;
+    /** An integer from 100 to 60,000. Default: `VIGIL_CPU_PROFILE`. */
+    cpuProfileMs?: number;
+  }
+
+  /** `incident.json`, as docs/incidents.md describes it, and where it is. */
+  export interface Incident {
+    /** The folder that holds the files. */
+    directory: string;
+    schema: number;
+    headline: string;
+    files: Array<{ name: string; bytes: number; sha256: string }>;
+    [member: string]: unknown;
+  }
+
   /** The process runs with `VIGIL=off`: nothing is measured. */
   export const off: boolean;
   /** Version of Node Vigil, as `process.versions.vigil`. */
@@ -187,4 +211,6 @@ declare module 'node:vigil' {
   export function snapshot(): Snapshot;
   /** Raw histograms since the first poll of each loop; they merge by adding. */
   export function histogram(): HistogramReport;
+  /** Captures the calling thread now, whatever the rules say. */
+  export function capture(options?: CaptureOptions): Promise<Incident>;
 }

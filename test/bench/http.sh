@@ -2,36 +2,38 @@
 # Copyright Node Vigil contributors.
 # SPDX-License-Identifier: MIT
 #
-# Hello-world HTTP with wrk: stock, ours with VIGIL=off, ours armed, and stock
-# once more, which shows how much of a difference is noise. Each round starts
-# every server anew, in another order. At most 4 minutes.
+# Hello-world HTTP with wrk: stock, ours with VIGIL=off, ours armed, the same
+# without the recorder, and stock once more, which shows how much of a difference
+# is noise. Each round starts every server anew, in another order. At most 5
+# minutes.
 #
 #   http.sh [--markdown]
 #
 #   VIGIL_NODE   our binary (default: that of dist/)
 #   VIGIL_STOCK  folder of the stock one (default: what test/stock.sh gets)
-#   ROUNDS (8), SECONDS_EACH (4), WARM (2), CONNECTIONS (32)
+#   ROUNDS (7), SECONDS_EACH (4), WARM (2), CONNECTIONS (32)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
 markdown=${1:-}
 case $markdown in ''|--markdown) ;; *) die "unknown option $markdown" ;; esac
-rounds=${ROUNDS:-8} each=${SECONDS_EACH:-4} warm=${WARM:-2}
+rounds=${ROUNDS:-7} each=${SECONDS_EACH:-4} warm=${WARM:-2}
 connections=${CONNECTIONS:-32}
-limit=235
+limit=290
 command -v wrk > /dev/null || die "no wrk here: it is the Debian package wrk"
 binaries
 
-names=("stock" "ours, VIGIL=off" "ours, armed" "stock again")
+names=("stock" "ours, VIGIL=off" "ours, armed" "ours, VIGIL_RECORDER=off" "stock again")
 begin=$SECONDS
 life=$((each + warm + 30))
 
 start() {  # variant; the server leaves the last core to wrk
   local where="taskset -c $other_cpus env"
   case $1 in
-    0|3) serve "$where -u VIGIL" "$stock" "$here/server.js" $life ;;
+    0|4) serve "$where -u VIGIL" "$stock" "$here/server.js" $life ;;
     1) serve "$where VIGIL=off" "$ours" "$here/server.js" $life ;;
     2) serve "$where -u VIGIL" "$ours" "$here/server.js" $life ;;
+    3) serve "$where VIGIL_RECORDER=off" "$ours" "$here/server.js" $life ;;
   esac
 }
 
@@ -63,12 +65,12 @@ echo "# wrk: 1 thread on core $last_cpu, $connections connections; server on" \
   "core $other_cpus; $warm s to warm up, $each s measured"
 for round in $(seq "$rounds"); do
   # One round takes some seconds more than its parts.
-  if [ $((SECONDS - begin + 4 * (each + warm + 1))) -gt $limit ]; then
+  if [ $((SECONDS - begin + 5 * (each + warm + 1))) -gt $limit ]; then
     echo "# out of time after $((round - 1)) of $rounds rounds"
     break
   fi
-  for k in 0 1 2 3; do
-    i=$(((k + round) % 4))
+  for k in 0 1 2 3 4; do
+    i=$(((k + round) % 5))
     start $i
     load "$warm" > /dev/null
     before=$(cpu)

@@ -51,9 +51,12 @@ static enum vigil__cause_class decide(const struct vigil__figures* f) {
     return VIGIL__CAUSE_THREADPOOL;
   if (p.busy == 0)
     return VIGIL__CAUSE_UNKNOWN;
-  if (share(p.delay, p.busy, VIGIL__CAUSE_LOST_PERCENT))
-    return p.throttled * 2 >= p.delay ? VIGIL__CAUSE_THROTTLED
-                                      : VIGIL__CAUSE_STARVED;
+  if (share(p.delay, p.busy, VIGIL__CAUSE_LOST_PERCENT)) {
+    if (p.throttled * 2 >= p.delay)
+      return VIGIL__CAUSE_THROTTLED;
+    return share(f->gc_ns, p.busy, VIGIL__CAUSE_GC_PERCENT)
+        ? VIGIL__CAUSE_GC : VIGIL__CAUSE_STARVED;
+  }
   if (pool)
     return VIGIL__CAUSE_THREADPOOL;
   if (share(f->gc_ns, p.busy, VIGIL__CAUSE_GC_PERCENT))

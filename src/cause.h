@@ -35,7 +35,8 @@ extern "C" {
  *   throttled   the thread waited for a CPU for 40 %, and throttling accounts
  *   starved     for half of that; or does not. 40, because a single equal
  *               rival on the same CPU takes 50, give or take noise. A profile
- *               would only show who else was hit.
+ *               would only show who else was hit. Not starved, but gc, when
+ *               that rule holds: the collector's own threads are rivals, too.
  *   threadpool  as above; there was lack of CPU, but not much of it.
  *   gc          GC pauses took 50 %: without them, half the lag is gone.
  *   syscall     the thread was blocked for longer than it ran: a system call,

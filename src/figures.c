@@ -12,8 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Ticks that come late by less than this were not stopped or starved. */
+/* Beats that come late by less than this were not stopped or starved. */
 #define LATE_NS (100 * VIGIL__MS)
+#define CORES 2  /* That this process keeps busy before it is stopped. */
 #define SECONDS VIGIL__PROBE_SECONDS
 
 /* The process at one tick; what grows only grows. */
@@ -23,7 +24,7 @@ struct second {
   uint64_t throttled_ns;
   uint64_t throttled;
   uint64_t stopped_ns;
-  uint64_t late_ns;             /* How late this tick was. */
+  uint64_t late_ns;             /* How late one was since the last tick. */
   uint64_t pool_works;          /* All kinds together. */
   uint32_t pool[VIGIL__COUNTS_SIZE];
 };
@@ -33,7 +34,9 @@ static struct second second[SECONDS];
 static uint32_t seconds;
 static unsigned valid;          /* Bits of vigil__figure. */
 static uint64_t stopped_ns;
-static uint64_t cpu_ns;         /* Of the process, at the last tick. */
+static uint64_t cpu_ns;         /* Of the process, at the last beat... */
+static vigil__mono_t beat;      /* ...which was then. */
+static uint64_t late_ns;        /* The latest beat since the last tick. */
 
 static void say(void* arg, const char* what, int error) {
   (void) arg;
@@ -82,23 +85,29 @@ static void read_pool(struct second* s) {
   }
 }
 
-void vigil__figures_tick(vigil__mono_t now) {
-  const struct second* last =
-      seconds == 0 ? NULL : &second[(seconds - 1) % SECONDS];
-  struct second* s = &second[seconds % SECONDS];
-  const uint64_t used = process_cpu();
-  uint64_t gap = 0;
+void vigil__figures_beat(vigil__mono_t now, vigil__mono_t due) {
+  const uint64_t used = process_cpu() - cpu_ns;
+  const uint64_t late = due != 0 && now > due ? now - due : 0;
+  const uint64_t wait = due > beat ? due - beat : 0;
 
-  if (last != NULL && now - last->at > VIGIL__SEC)
-    gap = now - last->at - VIGIL__SEC;
+  /* A process that is starved gets some CPU, one that is stopped none, but for
+   * what it used before: at most all of this machine's until it was due. */
+  if (late > LATE_NS && used < wait * CORES + late / 50)
+    stopped_ns += late;
+  if (late > late_ns)
+    late_ns = late;
+  cpu_ns += used;
+  beat = now;
+}
+
+void vigil__figures_tick(vigil__mono_t now) {
+  struct second* s = &second[seconds % SECONDS];
+
   memset(s, 0, sizeof(*s));
   s->at = now;
-  s->late_ns = gap;
-  /* A process that is starved gets some CPU, one that is stopped none. */
-  if (gap > LATE_NS && used - cpu_ns < gap / 50)
-    stopped_ns += gap;
+  s->late_ns = late_ns;
   s->stopped_ns = stopped_ns;
-  cpu_ns = used;
+  late_ns = 0;
   read_groups(s);
   read_pool(s);
   seconds++;
@@ -140,7 +149,6 @@ static const struct vigil__usage* usage_at(const struct vigil__probe* p,
 }
 
 static void since_tick(vigil__mono_t from,
-                       vigil__mono_t now,
                        struct vigil__figures* f) {
   const struct second* begin = tick_at(from);
   struct second end;
@@ -157,6 +165,7 @@ static void since_tick(vigil__mono_t from,
     f->suspended_ns = end.suspended_ns - begin->suspended_ns;
   f->valid |= VIGIL__FIGURE_STOPPED | VIGIL__FIGURE_WATCH;
   f->stopped_ns = stopped_ns - begin->stopped_ns;
+  f->watch_late_ns = late_ns;
   for (i = 1; i <= seconds && i <= SECONDS; i++) {
     const struct second* s = &second[(seconds - i) % SECONDS];
 
@@ -165,7 +174,6 @@ static void since_tick(vigil__mono_t from,
     if (s->late_ns > f->watch_late_ns)
       f->watch_late_ns = s->late_ns;
   }
-  (void) now;
   vigil__cgroup_read_quota(&cgroup, &f->quota_ns, &f->period_ns);
 }
 
@@ -227,7 +235,7 @@ void vigil__figures_window(struct vigil__probe* p,
   f->span_ns = now - from;
   vigil__probe_usage(p, now, gc_ns, &end);
   since_usage(begin, &end, f);
-  since_tick(from, now, f);
+  since_tick(from, f);
   samples(p, from, now, f);
   vigil__figures_pool(from, now, f);
   f->runnable = runnable > 0 ? (uint64_t) runnable : 0;
@@ -246,8 +254,11 @@ void vigil__figures_stall(struct vigil__probe* p,
   f->span_ns = f->busy_ns = now - p->start;
   vigil__probe_usage(p, now, gc_ns, &end);
   since_usage(&p->base, &end, f);
-  since_tick(p->start, now, f);
+  since_tick(p->start, f);
   samples(p, p->start, now, f);
+  f->valid |= VIGIL__FIGURE_POOL;  /* It does not block a loop. */
+  if (f->gc_ns > f->busy_ns)
+    f->gc_ns = f->busy_ns;
   f->runnable = runnable > 0 ? (uint64_t) runnable : 0;
 }
 

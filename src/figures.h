@@ -15,6 +15,10 @@
 /* Once, on the watch thread. What this system does not tell is logged. */
 void vigil__figures_init(void);
 
+/* The watch thread runs, and wanted to at `due` (0: never before). Each time
+ * before anything else: what it finds here nobody else can know. */
+void vigil__figures_beat(vigil__mono_t now, vigil__mono_t due);
+
 /* The process's own figures. Once a second. */
 void vigil__figures_tick(vigil__mono_t now);
 

@@ -26,11 +26,13 @@ void vigil__judge_init(const struct vigil__config* c) {
 static uint64_t gc_in_window(const struct vigil__thread* t,
                              uint64_t seconds,
                              uint64_t total) {
-  const uint64_t back = seconds < t->ticks ? seconds : t->ticks;
+  /* The newest is that of now. */
+  const uint64_t most = t->ticks == 0 ? 0 : t->ticks - 1;
+  const uint64_t back = seconds < most ? seconds : most;
 
   if (back == 0 || back >= VIGIL__GC_SECONDS)
     return 0;
-  return total - t->gc_pause_ns[(t->ticks - back) % VIGIL__GC_SECONDS];
+  return total - t->gc_pause_ns[(t->ticks - 1 - back) % VIGIL__GC_SECONDS];
 }
 
 static uint64_t seconds_of(const struct vigil__window_span* span) {
@@ -168,6 +170,8 @@ void vigil__judge_end(struct vigil__trigger* t,
       vigil__gc_pauses(vigil__isolate_pauses(t->iso), now), &t->figures);
   t->figures.busy_ns = t->lag.busy_ns < t->figures.span_ns
                            ? t->lag.busy_ns : t->figures.span_ns;
+  if (t->figures.gc_ns > t->figures.busy_ns)
+    t->figures.gc_ns = t->figures.busy_ns;
   t->figures.lag_ns = t->lag.p99_ns;
   vigil__cause_decide(&t->figures, &t->why);
   if (rule == NULL) {

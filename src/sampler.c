@@ -84,13 +84,16 @@ static unsigned collect(struct seen seen[AT_ONCE]) {
  * begin with the type they return, so the name is anywhere in the symbol; what
  * both V8 and others call says nothing. */
 static bool is_engine(const struct vigil__frame* f) {
+  static const char* const names[] = { "v8::", "std::", "Builtins_",
+                                       "fast_float::", "absl::", "cppgc::" };
   static const char* const libraries[] = { "libc.", "libc-", "libstdc++.",
-                                           "libm.", "ld-linux", "[vdso]" };
+                                           "libm.", "ld-linux", "vdso" };
   size_t i;
 
-  if (strstr(f->name, "v8::") != NULL || strstr(f->name, "std::") != NULL ||
-      strncmp(f->name, "Builtins_", 9) == 0)
-    return true;
+  for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strstr(f->name, names[i]) != NULL)
+      return true;
+  }
   for (i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
     if (strstr(f->script, libraries[i]) != NULL)
       return true;
@@ -132,9 +135,14 @@ static void look_at(const struct seen* s,
   static uint32_t frames[VIGIL__PROBE_FRAMES];
   const bool in_gc = vigil__gc_open(vigil__isolate_pauses(s->iso)) != 0;
   enum vigil__stack_how how = VIGIL__STACK_ON_CPU;
-  const int n = vigil__probe_look(s->probe, frames, &how);
-  const uint32_t count = n > 0 ? (uint32_t) n : 0;
+  uint32_t count;
+  int n;
 
+  /* First, for the rest takes longer. */
+  if (look != NULL)
+    vigil__task_read(&s->probe->task, VIGIL__TASK_ALL, &look->task);
+  n = vigil__probe_look(s->probe, frames, &how);
+  count = n > 0 ? (uint32_t) n : 0;
   if (n >= 0)
     stats.looks++;
   else
@@ -145,7 +153,6 @@ static void look_at(const struct seen* s,
                         count);
   if (look == NULL)
     return;
-  vigil__task_read(&s->probe->task, VIGIL__TASK_ALL, &look->task);
   look->in_gc = in_gc;
   look->error = n < 0 ? n : 0;
   look->frames = count < VIGIL__STALL_FRAMES ? count : VIGIL__STALL_FRAMES;

@@ -121,22 +121,28 @@ static const struct vigil__symbol_module* load(struct vigil__symbols* s,
   return m;
 }
 
-static void put_name(char* out, size_t size, const char* name, uint64_t past) {
+static void put_name(char* out, size_t size, const char* name) {
   char* plain = NULL;
-  char tail[24] = "";
   int status;
 
   if (strncmp(name, "_Z", 2) == 0 && strlen(name) < NAME_SIZE - 1 &&
       __cxa_demangle != NULL)
     plain = __cxa_demangle(name, NULL, NULL, &status);
-  if (past > 0)
-    snprintf(tail, sizeof(tail), "+0x%" PRIx64, past);
-  if (strlen(tail) + 8 > size)
-    tail[0] = '\0';
-  size -= strlen(tail);
   vigil__text_escape(out, size, plain != NULL ? plain : name);
-  strcat(out, tail);
   free(plain);
+}
+
+/* Behind the end of what is known, as in a library without its own symbols:
+ * the name before it would be a wrong one. */
+static void put_offset(char* out, size_t size, const char* path, uint64_t at) {
+  const char* base = strrchr(path, '/');
+  char tail[24];
+
+  snprintf(tail, sizeof(tail), "+0x%" PRIx64, at);
+  if (strlen(tail) + 8 > size)
+    return;  /* The address alone is there. */
+  vigil__text_escape(out, size - strlen(tail), base != NULL ? base + 1 : path);
+  strcat(out, tail);
 }
 
 int vigil__symbol_name(struct vigil__symbols* s,
@@ -171,6 +177,9 @@ int vigil__symbol_name(struct vigil__symbols* s,
                               sizeof(name), &past);
   if (r < 0)
     return r;
-  put_name(out, size, name, past);
+  if (past > 0)
+    put_offset(out, size, f.path, pc - f.bias);
+  else
+    put_name(out, size, name);
   return 0;
 }

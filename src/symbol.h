@@ -31,9 +31,10 @@ struct vigil__symbols {
 /* Names the function that holds `pc`; for a return address, give the byte
  * before it. `out` (`size` >= 8) gets
  *   "name(int)"       of C++ demangled, where the C++ runtime is there; or
- *   "name+0x1f"       when `pc` lies behind the end of what is before it; or
- *   "0x1234"          when there is no name: the address in the module's file,
- *                     which addr2line takes, or `pc` outside of all modules.
+ *   "libc.so.6+0x1f"  when `pc` lies behind the end of what is before it: the
+ *                     file's name and the address in it, which addr2line takes;
+ *   "0x1234"          when there is no name: the same without the name, or `pc`
+ *                     outside of all modules.
  * `module` (`module_size` >= 8) gets the path of its file, or "". Both without
  * control characters, cut to fit with "...". 0; -ENOENT: in no module, such as
  * code made at run time, or no symbols; -ESTALE: the file was replaced; or

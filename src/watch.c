@@ -32,6 +32,7 @@ static uv_loop_t loop;
 static uv_timer_t tick;
 static uv_timer_t capture_timer;
 static uv_timer_t sample;
+static vigil__mono_t due;       /* When it next wants to run; 0: not yet known. */
 
 /* A flag of its own: nothing is read by way of it, so relaxed will do. */
 static atomic_bool armed;
@@ -44,7 +45,13 @@ static void on_capture_time(uv_timer_t* handle);
 static void on_sample(uv_timer_t* handle);
 
 static void step_capture(void) {
-  const uint64_t rest_ns = vigil__capture_step(vigil__os.mono());
+  const vigil__mono_t begin = vigil__os.mono();
+  const uint64_t rest_ns = vigil__capture_step(begin);
+  const vigil__mono_t now = vigil__os.mono();
+
+  /* What that took was our own doing. */
+  if (due > begin && due < now)
+    due = now;
 
   if (rest_ns == 0)
     uv_timer_stop(&capture_timer);
@@ -210,14 +217,18 @@ static void look(void) {
   const vigil__mono_t next = vigil__sampler_step(now);
   const uint64_t ms = next > now ? (next - now + VIGIL__MS - 1) / VIGIL__MS : 1;
 
-  if (ms + WITH_TICK_MS >= tick_ms && ms > WITH_TICK_MS)
+  if (ms + WITH_TICK_MS >= tick_ms && ms > WITH_TICK_MS) {
     uv_timer_stop(&sample);
-  else
+    due = now + tick_ms * VIGIL__MS;
+  } else {
     uv_timer_start(&sample, on_sample, ms, 0);
+    due = now + ms * VIGIL__MS;
+  }
 }
 
 static void on_sample(uv_timer_t* handle) {
   (void) handle;
+  vigil__figures_beat(vigil__os.mono(), due);
   look();
 }
 
@@ -226,12 +237,14 @@ static void on_tick(uv_timer_t* handle) {
   struct vigil__trigger trigger;
 
   (void) handle;
+  vigil__figures_beat(vigil__os.mono(), due);
   vigil__figures_tick(vigil__os.mono());
   if (evaluate(&trigger, &result)) {
     fire(&trigger, &result);
     vigil__judge_drop(&trigger);
   }
   serve_demand();
+  due = vigil__os.mono() + TICK_MS * VIGIL__MS;
   if (looks())
     look();
 }

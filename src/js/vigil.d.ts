@@ -186,14 +186,13 @@ declare module 'node:vigil' {
     cpuProfileMs?: number;
   }
 
-  /** `incident.json`, as docs/incidents.md describes it, and where it is. */
+  /** `incident.json`, as docs/incidents.md describes it, and where it is. These are some of its members. */
   export interface Incident {
     /** The folder that holds the files. */
     directory: string;
     schema: number;
     headline: string;
     files: Array<{ name: string; bytes: number; sha256: string }>;
-    [member: string]: unknown;
   }
 
   /** The process runs with `VIGIL=off`: nothing is measured. */

@@ -49,6 +49,11 @@ function parse(source) {
     } else {
       const name = next();
       type = name.startsWith("'") ? { literal: name.slice(1, -1) } : { name };
+      if (name === 'Promise') {
+        next('<');
+        type.of = union();
+        next('>');
+      }
     }
     while (skip('[')) { next(']'); type = { array: type }; }
     return type;
@@ -160,6 +165,8 @@ describe('the package', { skip: packaged }, () => {
     for (const [name, type] of Object.entries(it.types)) assert.equal(type === 'function', name in functions, name);
     assert.deepEqual(functions.lag.parameters, { windowMs: { name: 'number' } });
     assert.deepEqual([functions.snapshot.parameters, functions.histogram.parameters], [{}, {}]);
+    assert.deepEqual(functions.capture, { parameters: { options: { name: 'CaptureOptions' } },
+                                          result: { name: 'Promise', of: { name: 'Incident' } } });
     for (const name of Object.keys(consts)) assert.equal(mismatch(it[name], consts[name], interfaces, name), '');
     for (const values of [it.live, it.ended, off]) {
       for (const [i, name] of REPORTS.entries()) {

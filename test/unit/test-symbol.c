@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,25 @@ static int name(uintptr_t pc) {
                             sizeof(module));
 }
 
+static int first_bias(struct dl_phdr_info* info, size_t size, void* arg) {
+  (void) size;
+  *(uintptr_t*) arg = info->dlpi_addr;
+  return 1;
+}
+
+/* As an address is shown that no symbol holds. */
+static const char* where(uintptr_t pc) {
+  static char text[PATH_MAX + 32];
+  char path[PATH_MAX] = "";
+  uintptr_t bias = 0;
+
+  dl_iterate_phdr(first_bias, &bias);
+  CHECK(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+  snprintf(text, sizeof(text), "%s+0x%lx", strrchr(path, '/') + 1,
+           (unsigned long) (pc - bias));
+  return text;
+}
+
 TEST(symbol_own_functions) {
   char exe[512];
   const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -115,9 +135,9 @@ TEST(symbol_aliases_and_gaps) {
   CHECK_EQ(name(at + 23), 0);
   CHECK_STR(out, "vigil_test_sized");
   CHECK_EQ(name(at + 24), 0);
-  CHECK_STR(out, "vigil_test_sized+0x8");
+  CHECK_STR(out, where(at + 24));
   CHECK_EQ(name(at + 24 + 63), 0);
-  CHECK_STR(out, "vigil_test_sized+0x47");
+  CHECK_STR(out, where(at + 24 + 63));
   CHECK_EQ(name(at + 24 + 64), 0);
   CHECK_STR(out, "vigil_test_next");
   vigil__symbols_drop(&symbols);
@@ -132,10 +152,10 @@ TEST(symbol_is_cut_to_fit) {
   CHECK(strlen(module) == 7 && strcmp(module + 4, "...") == 0);
   CHECK_EQ(vigil__symbol_name(&symbols, (uintptr_t) alias + 30, small,
                               sizeof(small), module, 8), 0);
-  CHECK_STR(small, "vigi...");
-  CHECK_EQ(vigil__symbol_name(&symbols, (uintptr_t) alias + 30, out, 14,
-                              module, 8), 0);
-  CHECK_STR(out, "vigil_...+0xe");
+  CHECK(strncmp(small, "0x", 2) == 0);  /* No room for a name before it. */
+  CHECK_EQ(vigil__symbol_name(&symbols, (uintptr_t) alias + 30, out,
+                              sizeof(out), module, 8), 0);
+  CHECK_STR(out, where((uintptr_t) alias + 30));
   CHECK_EQ(vigil__symbol_name(&symbols, 0x123456789abc, small, sizeof(small),
                               module, 8), -ENOENT);
   CHECK_STR(small, "0x12345");

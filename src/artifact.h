@@ -72,10 +72,6 @@ int vigil__artifact_dir_open(struct vigil__artifact_dir* d,
                              const struct vigil__sha256* sha256);
 void vigil__artifact_dir_close(struct vigil__artifact_dir* d);
 
-/* Unix time in ns of the newest complete incident of this user, from its name,
- * so that a restart does not reset the cool-down. 0: none. Or -errno. */
-int64_t vigil__artifact_last(const struct vigil__artifact_dir* d);
-
 /* Starts an incident at Unix time `wall_ns`. 0 or -errno. `d` must outlive
  * `a`. After 0, finish or abort it. */
 int vigil__artifact_begin(struct vigil__artifact* a,

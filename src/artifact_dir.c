@@ -17,7 +17,6 @@
 
 struct entries {
   int dir;
-  time_t newest;
 };
 
 static void remove_entry(void* arg, const char* name) {
@@ -137,44 +136,4 @@ void vigil__artifact_name(char name[VIGIL__ARTIFACT_NAME],
   if (n != 0)
     snprintf(suffix, sizeof(suffix), "-%u", n);
   snprintf(name, VIGIL__ARTIFACT_NAME, "incident-%s-%d%s", utc, pid, suffix);
-}
-
-/* The time in a name that vigil__artifact_name() made; 0 for any other. Makes
- * the name again to compare, so that what looks similar does not count. */
-static time_t name_time(const char* name) {
-  char again[VIGIL__ARTIFACT_NAME];
-  struct tm tm = { .tm_isdst = 0 };
-  unsigned n = 0;
-  time_t wall;
-  int pid;
-
-  if (sscanf(name, "incident-%4d%2d%2dT%2d%2d%2dZ-%d-%u", &tm.tm_year,
-             &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-             &pid, &n) < 7)
-    return 0;
-  tm.tm_year -= 1900;
-  tm.tm_mon -= 1;
-  wall = timegm(&tm);
-  if (wall <= 0)
-    return 0;
-  vigil__artifact_name(again, (uint64_t) wall * VIGIL__SEC, pid, n);
-  return strcmp(name, again) == 0 ? wall : 0;
-}
-
-/* Another user's directory does not count: it may be there to silence us. */
-static void find_newest(void* arg, const char* name) {
-  struct entries* e = arg;
-  const time_t wall = name_time(name);
-  struct stat st;
-
-  if (wall > e->newest && vigil__os.fstatat(e->dir, name, &st) == 0 &&
-      S_ISDIR(st.st_mode) && st.st_uid == vigil__os.geteuid())
-    e->newest = wall;
-}
-
-int64_t vigil__artifact_last(const struct vigil__artifact_dir* d) {
-  struct entries e = { .dir = d->fd };
-  int r = vigil__os.list(d->fd, find_newest, &e);
-
-  return r < 0 ? r : (int64_t) e.newest * (int64_t) VIGIL__SEC;
 }

@@ -44,8 +44,7 @@ static struct {
   struct vigil__isolate* iso;
   struct vigil__probe* probe;
   struct vigil__incident incident;
-  uint64_t number;         /* Of incidents that ended, whatever came of them. */
-  char last[VIGIL__DIR_MAX];  /* Directory of the last one; "": none. */
+  char last[VIGIL__DIR_MAX];  /* Directory of the last incident; "": none. */
 } c;
 
 /* Own thread, in jobs and in leave(); the watch thread reads it after
@@ -97,9 +96,10 @@ static void write_seen(void) {
 
 static void finish(const struct vigil__self* self) {
   write_seen();
-  vigil__incident_finish(&c.incident, self);
-  snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
-           c.incident.artifact.name);
+  c.last[0] = '\0';
+  if (vigil__incident_finish(&c.incident, self) == 0)
+    snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
+             c.incident.artifact.name);
 }
 
 /* The watch thread needs the isolate's memory no more. */
@@ -121,7 +121,6 @@ static void end(bool left) {
   vigil__evidence_free(&own);
   vigil__probe_unref(c.probe);
   vigil__isolate_unref(c.iso);
-  c.number++;
   c.stage = IDLE;
 }
 
@@ -253,9 +252,8 @@ void vigil__capture_calm(bool calm, vigil__mono_t now) {
     c.deadline = now;
 }
 
-uint64_t vigil__capture_number(const char** last) {
-  *last = c.last;
-  return c.number;
+const char* vigil__capture_last(void) {
+  return c.last;
 }
 
 /* What is wanted, less what the cause makes pointless. */

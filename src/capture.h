@@ -40,8 +40,8 @@ const struct vigil__isolate* vigil__capture_of(void);
  * Once it has been for 3 s the profile ends early. */
 void vigil__capture_calm(bool calm, vigil__mono_t now);
 
-/* Watch thread. How many ended, and the directory of the last one. */
-uint64_t vigil__capture_number(const char** last);
+/* Watch thread. The directory of the last incident that ended; "": none. */
+const char* vigil__capture_last(void);
 
 /* Watch thread: goes on as far as it can without waiting for the loop. Returns
  * the time until it wants to be called again if not woken before, in ns; 0:

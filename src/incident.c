@@ -186,8 +186,8 @@ static void say(const struct vigil__incident* i) {
              vigil__cause_name(t->why.cause), t->why.text, text);
 }
 
-void vigil__incident_finish(struct vigil__incident* i,
-                            const struct vigil__self* self) {
+int vigil__incident_finish(struct vigil__incident* i,
+                           const struct vigil__self* self) {
   struct vigil__json json = { .limit = 0 };
   int err;
 
@@ -201,6 +201,7 @@ void vigil__incident_finish(struct vigil__incident* i,
                i->trigger.headline, i->dir.path, strerror(-err));
   vigil__budget_end(&i->dir, i->config, &i->grant, err == 0);
   vigil__artifact_dir_close(&i->dir);
+  return err;
 }
 
 void vigil__incident_abort(struct vigil__incident* i) {

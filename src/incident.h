@@ -108,9 +108,9 @@ void vigil__incident_none(struct vigil__incident* i,
                           enum vigil__piece piece,
                           const char* format, ...);
 
-/* Completes it and says so in one line. */
-void vigil__incident_finish(struct vigil__incident* i,
-                            const struct vigil__self* self);
+/* Completes it and says so, or why not, in one line. 0 or -errno. */
+int vigil__incident_finish(struct vigil__incident* i,
+                           const struct vigil__self* self);
 void vigil__incident_abort(struct vigil__incident* i);
 
 #endif  /* VIGIL_INCIDENT_H_ */

@@ -22,19 +22,6 @@ void vigil__judge_init(const struct vigil__config* c) {
   vigil__rule_configure(&rules, c);
 }
 
-/* GC pauses of the last `seconds` ticks. */
-static uint64_t gc_in_window(const struct vigil__thread* t,
-                             uint64_t seconds,
-                             uint64_t total) {
-  /* The newest is that of now. */
-  const uint64_t most = t->ticks == 0 ? 0 : t->ticks - 1;
-  const uint64_t back = seconds < most ? seconds : most;
-
-  if (back == 0 || back >= VIGIL__GC_SECONDS)
-    return 0;
-  return total - t->gc_pause_ns[(t->ticks - 1 - back) % VIGIL__GC_SECONDS];
-}
-
 static uint64_t seconds_of(const struct vigil__window_span* span) {
   return (span->end - span->begin + VIGIL__SEC / 2) / VIGIL__SEC;
 }
@@ -82,7 +69,7 @@ struct vigil__rule_result vigil__judge(struct vigil__thread* t,
     in.figure[VIGIL__RULE_LAG].value = lag.p99_ns;
     in.figure[VIGIL__RULE_GC].valid = true;
     in.figure[VIGIL__RULE_GC].value = (uint64_t) (
-        (double) gc_in_window(t, seconds_of(&span), gc.pause_ns) *
+        (double) vigil__thread_gc(t, seconds_of(&span)) *
         (double) PPM / (double) span_ns);
   }
   if (t->probe != NULL && config->stall_ns != 0) {
@@ -117,8 +104,7 @@ void vigil__judge_begin(const struct vigil__thread* t,
   if (t->window != NULL &&
       vigil__window_lag(t->window, config->window_ns, VIGIL__WINDOW_MASKED,
                         &trigger->lag, &trigger->span) == 0)
-    trigger->gc_window_ns = gc_in_window(t, seconds_of(&trigger->span),
-                                         trigger->gc.pause_ns);
+    trigger->gc_window_ns = vigil__thread_gc(t, seconds_of(&trigger->span));
   vigil__isolate_ref(t->iso);
   vigil__probe_ref(t->probe);
 }

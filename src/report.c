@@ -11,14 +11,13 @@
 #include "loop.h"
 #include "os.h"
 #include "pool.h"
+#include "report_loops.h"
 #include "thread.h"
 #include "vigil.h"
 #include "watch.h"
 #include "window.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>  /* free, qsort */
 
 static const struct vigil__config* config;
 
@@ -49,108 +48,7 @@ static void put_share(struct vigil__json* j,
   vigil__json_ms(j, key, (uint64_t) (share * 1e6 + 0.5));
 }
 
-/* ---- the loops in the order of reports */
-
-static int rank(const struct vigil__thread* t) {
-  switch (t->kind) {
-    case VIGIL__THREAD_MAIN: return 0;
-    case VIGIL__THREAD_WORKER: return 1;
-    default: return 2;
-  }
-}
-
-static vigil__mono_t born(const struct vigil__thread* t) {
-  return t->loop == NULL ? 0 : t->loop->born;
-}
-
-/* The main thread, Workers by id, others by age. */
-static int compare(const void* a, const void* b) {
-  const struct vigil__thread* s = *(const struct vigil__thread* const*) a;
-  const struct vigil__thread* t = *(const struct vigil__thread* const*) b;
-
-  if (rank(s) != rank(t))
-    return rank(s) - rank(t);
-  if (s->id != t->id)
-    return s->id < t->id ? -1 : 1;
-  return born(s) < born(t) ? -1 : born(s) > born(t);
-}
-
-static void put_identity(struct vigil__json* j, const struct vigil__thread* t) {
-  static const char* const kinds[] = {
-    [VIGIL__THREAD_OTHER] = "other",
-    [VIGIL__THREAD_MAIN] = "main",
-    [VIGIL__THREAD_WORKER] = "worker"
-  };
-
-  if (t->kind == VIGIL__THREAD_OTHER)
-    vigil__json_null(j, "threadId");
-  else
-    vigil__json_uint(j, "threadId", t->id);
-  vigil__json_string(j, "name", t->name);
-  vigil__json_string(j, "kind", kinds[t->kind]);
-  vigil__json_bool(j, "ended", t->loop == NULL);
-}
-
-/* Node makes a loop for its tracing agent that hardly ever runs, and an add-on
- * may do such a thing too: nobody wants to read of them. */
-static bool never_ran(const struct vigil__thread* t) {
-  return t->kind == VIGIL__THREAD_OTHER && t->loop != NULL &&
-         vigil__load(&t->loop->startup_ns) == 0;
-}
-
-/* Member `loops`: an object for each loop, made by `put` under the lock. What
- * has ended has a window and no record. */
-static void put_loops(struct vigil__json* j,
-                      bool with_ended,
-                      void (*put)(struct vigil__json* j,
-                                  const struct vigil__thread* t,
-                                  uint64_t arg),
-                      uint64_t arg) {
-  struct vigil__thread** all = NULL;
-  struct vigil__thread* t;
-  size_t n = 0;
-  size_t i;
-
-  vigil__json_array(j, "loops");
-  if (vigil__on()) {
-    vigil__threads_lock();
-    for (t = vigil__threads_first(); t != NULL; t = t->next)
-      n++;
-    if (n != 0)
-      all = vigil__os.realloc(NULL, n * sizeof(*all));
-    if (n != 0 && all == NULL) {
-      if (j->error == 0)
-        j->error = -ENOMEM;
-      n = 0;
-    }
-    for (i = 0, t = vigil__threads_first(); i < n; t = t->next)
-      all[i++] = t;
-    if (n != 0)
-      qsort(all, n, sizeof(*all), compare);
-    for (i = 0; i < n; i++) {
-      if (never_ran(all[i]) || (all[i]->loop == NULL && !with_ended))
-        continue;
-      vigil__json_object(j, NULL);
-      put_identity(j, all[i]);
-      put(j, all[i], arg);
-      vigil__json_end(j);
-    }
-    vigil__threads_unlock();
-    free(all);
-  }
-  vigil__json_end(j);
-}
-
 /* ---- lag */
-
-/* GC pauses of the last `slices` seconds: the watch thread notes the total when
- * it makes a slice. */
-static uint64_t gc_in(const struct vigil__thread* t, uint32_t slices) {
-  if (slices == 0 || slices >= t->ticks || slices >= VIGIL__GC_SECONDS)
-    return 0;
-  return t->gc_pause_ns[(t->ticks - 1) % VIGIL__GC_SECONDS] -
-         t->gc_pause_ns[(t->ticks - 1 - slices) % VIGIL__GC_SECONDS];
-}
 
 static void put_lag(struct vigil__json* j,
                     const struct vigil__thread* t,
@@ -163,7 +61,7 @@ static void put_lag(struct vigil__json* j,
   if (t->window != NULL)
     vigil__window_lag(t->window, window_ns, VIGIL__WINDOW_ALL, &lag, &span);
   now = vigil__os.mono();
-  gc_ns = gc_in(t, span.slices);
+  gc_ns = vigil__thread_gc(t, span.slices);
 
   vigil__json_ms(j, "windowMs", lag.window_ns);
   vigil__json_bool(j, "filled", span.filled);
@@ -187,7 +85,7 @@ void vigil__report_lag(struct vigil__json* j, uint64_t window_ns) {
   vigil__json_object(j, NULL);
   vigil__json_bool(j, "off", !vigil__on());
   vigil__json_ms(j, "windowMs", window_ns);
-  put_loops(j, true, put_lag, window_ns);
+  vigil__report_loops(j, true, put_lag, window_ns);
   vigil__json_end(j);
 }
 
@@ -365,75 +263,6 @@ void vigil__report_snapshot(struct vigil__json* j) {
   vigil__json_object(j, NULL);
   put_status(j);
   put_pool(j);
-  put_loops(j, true, put_all, 0);
-  vigil__json_end(j);
-}
-
-/* ---- histogram */
-
-/* A bucket whose count and sum belong together: the writer counts `seq` up
- * around each record (loop.h). That takes it some ns; should it be preempted
- * right there, or poll faster than we read, they may be one record apart. */
-static struct vigil__hist_pair read_cell(const struct vigil__loop* l,
-                                         const struct vigil__hist_cell* c) {
-  struct vigil__hist_pair pair;
-  uint64_t seq;
-  int tries = 64;
-
-  do {
-    /* Pairs with the releasing store that ends vigil__loop_poll_enter()... */
-    seq = atomic_load_explicit(&l->seq, memory_order_acquire);
-    pair.count = vigil__load(&c->count);
-    pair.sum = vigil__load(&c->sum);
-    /* ...and this with its fence: see vigil__loop_read(). */
-    atomic_thread_fence(memory_order_acquire);
-  } while (((seq & 1) != 0 || vigil__load(&l->seq) != seq) && --tries != 0);
-  return pair;
-}
-
-static void put_hist(struct vigil__json* j,
-                     const char* key,
-                     const struct vigil__loop* l,
-                     const struct vigil__hist* h) {
-  struct vigil__hist_pair pair;
-  unsigned i;
-
-  vigil__json_array(j, key);
-  for (i = 0; i < VIGIL__HIST_SIZE; i++) {
-    pair = read_cell(l, &h->cell[i]);
-    if (pair.count == 0)
-      continue;
-    vigil__json_object(j, NULL);
-    vigil__json_uint(j, "lowerNs", vigil__hist_lower(i));
-    vigil__json_uint(j, "count", pair.count);
-    vigil__json_uint(j, "sumNs", pair.sum);
-    vigil__json_end(j);
-  }
-  vigil__json_end(j);
-}
-
-static void put_hists(struct vigil__json* j,
-                      const struct vigil__thread* t,
-                      uint64_t arg) {
-  const struct vigil__loop* l = t->loop;
-  const vigil__mono_t since = vigil__load(&l->first_poll);
-  const vigil__mono_t now = vigil__os.mono();
-
-  (void) arg;
-  vigil__json_ms(j, "observedMs", since != 0 && now > since ? now - since : 0);
-  put_hist(j, "busy", l, &l->busy);
-  put_hist(j, "self", l, &l->self);
-}
-
-void vigil__report_histogram(struct vigil__json* j) {
-  vigil__json_object(j, NULL);
-  vigil__json_bool(j, "off", !vigil__on());
-  vigil__json_object(j, "scheme");
-  vigil__json_uint(j, "linearWidthNs", vigil__hist_lower(1));
-  vigil__json_uint(j, "linearBelowNs", UINT64_C(1) << VIGIL__HIST_MIN_BITS);
-  vigil__json_uint(j, "bucketsPerOctave", VIGIL__HIST_SUB);
-  vigil__json_uint(j, "lastLowerNs", vigil__hist_lower(VIGIL__HIST_SIZE - 1));
-  vigil__json_end(j);
-  put_loops(j, false, put_hists, 0);
+  vigil__report_loops(j, true, put_all, 0);
   vigil__json_end(j);
 }

@@ -17,7 +17,6 @@
 #define AT_ONCE 64u
 
 static const struct vigil__config* config;
-static struct vigil__sampler_stats stats;
 static unsigned turn;           /* Which threads are looked at first. */
 static uint64_t pause_ns = VIGIL__SAMPLER_NS;
 
@@ -143,10 +142,6 @@ static void look_at(const struct seen* s,
     vigil__task_read(&s->probe->task, VIGIL__TASK_ALL, &look->task);
   n = vigil__probe_look(s->probe, frames, &how);
   count = n > 0 ? (uint32_t) n : 0;
-  if (n >= 0)
-    stats.looks++;
-  else
-    stats.failed++;
   if (config->recorder)
     vigil__recorder_add(&s->probe->recorder, now,
                         state_of(s->probe, in_gc, how, frames, n), frames,
@@ -245,8 +240,4 @@ vigil__mono_t vigil__sampler_step(vigil__mono_t now) {
 
 void vigil__sampler_init(const struct vigil__config* c) {
   config = c;
-}
-
-void vigil__sampler_stats(struct vigil__sampler_stats* s) {
-  *s = stats;
 }

@@ -19,12 +19,4 @@ void vigil__sampler_init(const struct vigil__config* config);
 /* Looks now; when to look again, at the latest. */
 vigil__mono_t vigil__sampler_step(vigil__mono_t now);
 
-/* The time between the end and the begin of the last looks, and how many there
- * were, for tests and figures: CPU time this thread has used in them. */
-struct vigil__sampler_stats {
-  uint64_t looks;               /* Stacks taken. */
-  uint64_t failed;              /* Not taken. */
-};
-void vigil__sampler_stats(struct vigil__sampler_stats* stats);
-
 #endif  /* VIGIL_SAMPLER_H_ */

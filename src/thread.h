@@ -42,6 +42,19 @@ struct vigil__thread {
   uint32_t ticks;
 };
 
+/* GC pauses of the last `seconds` ticks, or of as many as there are. Under the
+ * lock. */
+static inline uint64_t vigil__thread_gc(const struct vigil__thread* t,
+                                        uint64_t seconds) {
+  const uint32_t most = t->ticks == 0 ? 0 : t->ticks - 1;
+  const uint64_t back = seconds < most ? seconds : most;
+
+  if (back == 0 || back >= VIGIL__GC_SECONDS)
+    return 0;
+  return t->gc_pause_ns[(t->ticks - 1) % VIGIL__GC_SECONDS] -
+         t->gc_pause_ns[(t->ticks - 1 - back) % VIGIL__GC_SECONDS];
+}
+
 int vigil__threads_init(void);
 void vigil__threads_lock(void);
 void vigil__threads_unlock(void);

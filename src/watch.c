@@ -178,7 +178,7 @@ static void serve_demand(void) {
   if (vigil__capture_running())
     return;
   if (demanded) {
-    vigil__capture_number(&path);
+    path = vigil__capture_last();
     vigil__demand_done(demand.ticket, path[0] != '\0' ? 0 : -EIO, path);
     demanded = false;
   }

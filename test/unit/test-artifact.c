@@ -378,13 +378,6 @@ static int foreign_fstat(int fd, struct stat* st) {
   return r < 0 ? -errno : r;
 }
 
-static int foreign_fstatat(int fd, const char* name, struct stat* st) {
-  const int r = fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW);
-
-  st->st_uid = fake_uid;
-  return r < 0 ? -errno : r;
-}
-
 static uid_t user_500(void) {
   return 500;
 }
@@ -538,43 +531,6 @@ TEST(artifact_without_locks_works_and_removes_nothing) {
   CHECK_EQ(write_incident(WALL, 42), 0);
 }
 
-TEST(artifact_last) {
-  static const char* const others[] = {
-    "incident-20271122T031415Z", "incident-20271122T031415Z-",
-    "incident-20271122T031415Z-1x", "incident-20271322T031415Z-1",
-    "incident-2027112T031415Z-1", "incident-20271122T031415Z-1-0",
-    "incident-20271122T031415Z-01", "incident-20271122T031460Z-1",
-    "incident-+0271122T031415Z-1", "incident- 0271122T031415Z-1",
-    "xincident-20271122T031415Z-1", "incident-20271122T031415Z-1-1-1",
-    ".tmp-incident-20271122T031415Z-1", "incident-99999999999999T1Z-1",
-    "incident-20271122T031415Z-99999999999999999999", "lost+found"
-  };
-  size_t i;
-
-  setup();
-  open_dir();
-  CHECK_EQ(vigil__artifact_last(&dir), 0);
-  for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-    CHECK_EQ(mkdir(path("%s/%s", others[i]), 0700), 0);
-  CHECK_EQ(close(open(path("%s/incident-20271122T031415Z-2%s", ""),
-                      O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
-  CHECK_EQ(symlink(".", path("%s/incident-20271122T031415Z-3%s", "")), 0);
-  CHECK_EQ(vigil__artifact_last(&dir), 0);
-
-  CHECK_EQ(write_incident(WALL - VIGIL__SEC, 7), 0);
-  CHECK_EQ(vigil__artifact_last(&dir), WALL - VIGIL__SEC);
-  CHECK_EQ(write_incident(WALL, 8), 0);
-  CHECK_EQ(write_incident(WALL - 2 * VIGIL__SEC, 9), 0);
-  CHECK_EQ(vigil__artifact_last(&dir), WALL);
-  CHECK_EQ(write_incident(WALL, 8), 0);
-  CHECK_STR(a.name, "incident-" STAMP "-8-1");
-  CHECK_EQ(vigil__artifact_last(&dir), WALL);
-  /* Another user's must not silence us. */
-  vigil__os.fstatat = foreign_fstatat;
-  fake_uid = geteuid() + 1;
-  CHECK_EQ(vigil__artifact_last(&dir), 0);
-}
-
 /* Fails the Nth call into the system, or of the hash, for every N. */
 static int countdown;
 static int injected;
@@ -661,9 +617,7 @@ static void check_every_failure(int error) {
     inject(true);
     r = vigil__artifact_dir_open(&dir, top, &sha);
     if (r == 0) {
-      r = vigil__artifact_last(&dir) < 0 ? -EIO : 0;
-      if (r == 0)
-        r = write_incident(WALL, 1000 + n);
+      r = write_incident(WALL, 1000 + n);
       vigil__artifact_dir_close(&dir);
     }
     inject(false);

@@ -262,6 +262,8 @@ static unsigned plan(const struct vigil__trigger* t) {
   unsigned want = (unsigned) c.config->capture;
   int k;
 
+  if (t->demand && t->want & VIGIL__CAPTURE_WITHOUT)
+    return want & ~VIGIL__CAPTURE_ALLOC & ~(unsigned) t->want;
   if (t->demand)
     return t->want != 0 ? (unsigned) t->want : want & ~VIGIL__CAPTURE_ALLOC;
   if (cause == VIGIL__CAUSE_STARVED || cause == VIGIL__CAUSE_THROTTLED ||
@@ -286,7 +288,7 @@ static void unwanted(void) {
   size_t i;
 
   for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-    if (!(c.config->capture & all[i].bit))
+    if (!(c.config->capture & all[i].bit) && !(c.want & all[i].bit))
       vigil__incident_none(&c.incident, all[i].piece,
                            "VIGIL_CAPTURE is without");
   }
@@ -320,8 +322,8 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   c.deadline = c.begun + START_WAIT;
   c.profile_ns = trigger->profile_ns != 0 ? trigger->profile_ns
                                           : c.config->cpu_profile_ns;
-  unwanted();
   c.want = own.want = plan(trigger);
+  unwanted();
   if (c.want & (VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_ALLOC)) {
     if (c.want & VIGIL__CAPTURE_CPU)
       vigil__incident_name(&c.incident, VIGIL__PIECE_CPU);

@@ -28,9 +28,8 @@ int vigil__capture_init(const struct vigil__config* config,
 bool vigil__capture_running(void);
 
 /* Watch thread, when none is running: opens the incident and asks for what the
- * configuration and the cause want. Takes its own references. 0; -EDQUOT, the
- * budget does not allow it; -ESRCH, the thread has just ended; or -errno, said
- * in one line. */
+ * configuration and the cause want. Takes its own references. 0; -ESRCH, the
+ * thread has just ended; or what vigil__incident_begin() says. */
 int vigil__capture_begin(const struct vigil__trigger* trigger);
 
 /* Watch thread. Whose incident is being made; NULL: none. */

@@ -68,7 +68,8 @@ static const struct variable variables[] = {
     "window and time." },
   { "VIGIL_STALL_MS", FIELD(stall_ns), "500",
     MILLISECONDS_OR_OFF(20 * VIGIL__MS, 60 * VIGIL__SEC),
-    "When the loop is blocked for this long, stacks are taken while it is." },
+    "When the loop is blocked for this long, stacks are taken while it is. "
+    "`off` ends the next rule, too." },
   { "VIGIL_STALL_TRIGGER", FIELD(stall_trigger_ns), "5s",
     DURATION_OR_OFF(20 * VIGIL__MS, 10 * MIN),
     "One stall over this is an incident at once." },

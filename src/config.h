@@ -21,6 +21,8 @@ enum vigil__mode { VIGIL__MODE_AUTO, VIGIL__MODE_ON, VIGIL__MODE_OFF };
 #define VIGIL__CAPTURE_HEAP 2u    /* A heap snapshot. */
 #define VIGIL__CAPTURE_ALLOC 4u   /* A sampling allocation profile. */
 #define VIGIL__CAPTURE_BEFORE 8u  /* What the recorder has. */
+/* On demand only: as configured, without the others that are set. */
+#define VIGIL__CAPTURE_WITHOUT 16u
 
 #define VIGIL__DISK_FREE_AUTO UINT64_MAX
 

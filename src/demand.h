@@ -19,7 +19,8 @@ extern "C" {
 struct vigil__demand {
   uint64_t ticket;              /* From 1. 0: of a signal. */
   uint64_t thread_id;           /* Node's. */
-  uint64_t want;                /* VIGIL__CAPTURE_*; 0: as configured. */
+  uint64_t want;                /* VIGIL__CAPTURE_*; 0: as configured, but no
+                                 * allocation profile. */
   uint64_t profile_ns;          /* 0: as configured. */
 };
 

@@ -43,7 +43,7 @@ void vigil__figures_stall(struct vigil__probe* p,
 
 /* How long work waited for the thread pool in the time from `from` until now,
  * at most a minute: p99, or the oldest that waits if that is longer, and the
- * longest. False: nothing waited or ran. */
+ * longest; both 0 when nothing did. False: it is too early to say. */
 bool vigil__figures_pool(vigil__mono_t from,
                          vigil__mono_t now,
                          struct vigil__figures* f);

@@ -42,8 +42,16 @@ static int open_granted(struct vigil__incident* i) {
       vigil__budget_ask(&i->dir, i->config, &request, &i->grant);
   int err;
 
-  if (answer != VIGIL__BUDGET_ALLOW)
-    return answer < 0 ? answer : -EDQUOT;
+  switch (answer) {
+    case VIGIL__BUDGET_ALLOW:
+      break;
+    case VIGIL__BUDGET_DISK:
+      return -ENOSPC;
+    case VIGIL__BUDGET_HOST:
+      return -EBUSY;
+    default:
+      return answer < 0 ? answer : -EDQUOT;
+  }
   i->trigger_wall_ns = i->grant.wall_ns;
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
@@ -66,7 +74,7 @@ int vigil__incident_begin(struct vigil__incident* i,
     if (err != 0)
       vigil__artifact_dir_close(&i->dir);
   }
-  if (err != 0 && err != -EDQUOT && !trigger->again)
+  if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
     vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
                config->dir,
                i->dir.error[0] != '\0' ? i->dir.error : strerror(-err));
@@ -119,7 +127,10 @@ void vigil__incident_write(struct vigil__incident* i,
     else if ((r = vigil__artifact_file_close(t.file)) != 0)
       err = r;
   }
-  if (err != 0) {
+  if (err == -ENODATA) {
+    snprintf(i->piece[piece].note, VIGIL__NOTE, "nothing was seen yet");
+    name[0] = '\0';
+  } else if (err != 0) {
     snprintf(i->piece[piece].note, VIGIL__NOTE, "writing %s failed: %s", name,
              strerror(-err));
     name[0] = '\0';
@@ -180,8 +191,7 @@ static void say(const struct vigil__incident* i) {
       add(text, "; no %s: %s", pieces[k].people, i->piece[k].note);
   }
   if (i->grant.suppressed != 0)
-    add(text, "; %" PRIu64 " before it were over the budget",
-        i->grant.suppressed);
+    add(text, "; over the budget before it: %" PRIu64, i->grant.suppressed);
   vigil__log("%s, cause: %s (%s)%s", t->headline,
              vigil__cause_name(t->why.cause), t->why.text, text);
 }

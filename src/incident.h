@@ -85,8 +85,9 @@ struct vigil__incident {
   atomic_bool give_up;
 };
 
-/* Opens it. 0; -EDQUOT, the budget does not allow it, which is counted and said
- * later; or -errno after a line that says why, the first time. */
+/* Opens it. 0; -EDQUOT (time) or -EBUSY (other processes), the budget does not
+ * allow it, which is counted and said later; or -errno, -ENOSPC when the disk
+ * has no room, after a line that says why, the first time. */
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger);

@@ -46,6 +46,7 @@ struct vigil__probe* vigil__probe_new(void) {
     return NULL;
   }
   atomic_init(&p->refs, 1);
+  p->syscall_nr = VIGIL__TASK_NO_SYSCALL;
   /* Only has to be another number each time: relaxed. */
   p->serial = 1 + atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
   vigil__stack_target_init(&p->target);
@@ -147,6 +148,8 @@ int vigil__probe_look(struct vigil__probe* p,
     return err;
   if (how != NULL)
     *how = stack.how;
+  if (stack.how == VIGIL__STACK_IN_SYSCALL)
+    p->syscall_nr = stack.syscall;
   if (vigil__modules_refresh(&modules)) {
     memset(cached, 0, sizeof(cached));
     vigil__symbols_drop(&symbols);

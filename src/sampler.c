@@ -16,6 +16,9 @@
  * next one. */
 #define AT_ONCE 64u
 
+/* Own work shorter than this, once in a lifetime, is nobody's trouble. */
+#define LISTEN_NS (10 * VIGIL__MS)
+
 static const struct vigil__config* config;
 static unsigned turn;           /* Which threads are looked at first. */
 static uint64_t pause_ns = VIGIL__SAMPLER_NS;
@@ -33,10 +36,13 @@ struct seen {
 static void job_listen(void* arg) {
   struct vigil__probe* p = arg;
   const vigil__mono_t begin = vigil__mono_now();
+  uint64_t ns;
 
-  vigil__loop_self(p->loop, 0);
   vigil__isolate_listen(p->iso, p->code);
-  vigil__loop_self(p->loop, vigil__mono_now() - begin);
+  ns = vigil__mono_now() - begin;
+  /* The program's own first period is not masked for next to nothing. */
+  if (ns >= LISTEN_NS)
+    vigil__loop_self(p->loop, ns);
 }
 
 /* No reference goes with it: it runs before the thread leaves, or never. */
@@ -153,9 +159,6 @@ static void look_at(const struct seen* s,
   look->frames = count < VIGIL__STALL_FRAMES ? count : VIGIL__STALL_FRAMES;
   look->more = count - look->frames;
   memcpy(look->frame, frames, look->frames * sizeof(frames[0]));
-  if (look->task.valid & VIGIL__TASK_SYSCALL &&
-      look->task.syscall_nr != VIGIL__TASK_NO_SYSCALL)
-    s->probe->syscall_nr = look->task.syscall_nr;
 }
 
 static void look_at_stall(const struct seen* s, vigil__mono_t now) {

@@ -28,10 +28,10 @@ vigil__frame_kind KindOf(v8::CodeEventType type, const char* comment) {
   }
 }
 
-class Listener final : public v8::CodeEventHandler {
+class CodeListener final : public vigil::Listener {
  public:
-  Listener(v8::Isolate* isolate, vigil__code* code)
-      : CodeEventHandler(isolate), isolate_(isolate), code_(code) {}
+  CodeListener(v8::Isolate* isolate, vigil__code* code)
+      : Listener(isolate), isolate_(isolate), code_(code) {}
 
   // Own thread, also within a GC for moves: no handle is made for those.
   void Handle(v8::CodeEvent* event) override {
@@ -41,6 +41,7 @@ class Listener final : public v8::CodeEventHandler {
                        event->GetCodeSize());
       return;
     }
+    if (deaf) return;
     v8::HandleScope scope(isolate_);
     v8::String::Utf8Value script(isolate_, event->GetScriptName());
     v8::String::Utf8Value function(isolate_, event->GetFunctionName());
@@ -64,7 +65,7 @@ class Listener final : public v8::CodeEventHandler {
 
 int vigil__isolate_listen(vigil__isolate* iso, vigil__code* code) {
   if (iso->listener != nullptr) return 0;
-  iso->listener.reset(new (std::nothrow) Listener(iso->isolate, code));
+  iso->listener.reset(new (std::nothrow) CodeListener(iso->isolate, code));
   if (iso->listener == nullptr) return -ENOMEM;
   iso->listener->Enable();
   return 0;

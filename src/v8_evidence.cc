@@ -83,6 +83,8 @@ int vigil__cpu_profile_start(vigil__isolate* iso,
   if (p == nullptr) return -ENOMEM;
   v8::HandleScope scope(iso->isolate);
   p->iso = iso;
+  // A start tells every listener of all the code that there is.
+  if (iso->listener != nullptr) iso->listener->deaf = true;
   // Eager: what is known of the code is not freed by the stop.
   p->profiler = v8::CpuProfiler::New(iso->isolate, v8::kDebugNaming,
                                      v8::kEagerLogging);
@@ -90,6 +92,7 @@ int vigil__cpu_profile_start(vigil__isolate* iso,
   const v8::CpuProfilingResult result = p->profiler->Start(
       v8::CpuProfilingOptions(v8::kLeafNodeLineNumbers,
                               v8::CpuProfilingOptions::kNoSampleLimit));
+  if (iso->listener != nullptr) iso->listener->deaf = false;
   if (result.status != v8::CpuProfilingStatus::kStarted) {
     p->profiler->Dispose();
     delete p;

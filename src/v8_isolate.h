@@ -15,13 +15,24 @@
 #include "v8.h"
 #include "v8_bridge.h"
 
+namespace vigil {
+
+// A listener to code events that can be told to ignore what it knows.
+class Listener : public v8::CodeEventHandler {
+ public:
+  using CodeEventHandler::CodeEventHandler;
+  bool deaf = false;
+};
+
+}  // namespace vigil
+
 struct vigil__isolate {
   v8::Isolate* isolate;
   node::Environment* env;
   void (*leaving)(vigil__isolate* iso);
   vigil__gc* gc;
   // Own thread.
-  std::unique_ptr<v8::CodeEventHandler> listener;
+  std::unique_ptr<vigil::Listener> listener;
   // Guards `gone`: while it is held the environment cannot go away.
   uv_mutex_t lock;
   bool gone = false;

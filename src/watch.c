@@ -197,9 +197,9 @@ static void serve_demand(void) {
     step_capture();
     return;
   }
-  if (err == -EDQUOT && demand.ticket == 0)
-    vigil__log("a signal asked for a capture, which the disk budget or other "
-               "processes' captures do not allow");
+  if (err == -EBUSY && demand.ticket == 0)
+    vigil__log("a signal asked for a capture, but enough other processes "
+               "capture now");
   vigil__demand_done(demand.ticket, err, "");
 }
 
@@ -243,6 +243,8 @@ static void on_tick(uv_timer_t* handle) {
     fire(&trigger, &result);
     vigil__judge_drop(&trigger);
   }
+  if (vigil__capture_of() != NULL)
+    step_capture();  /* It may be calm, and so done. */
   serve_demand();
   due = vigil__os.mono() + TICK_MS * VIGIL__MS;
   if (looks())

@@ -172,7 +172,7 @@ declare module 'node:vigil' {
     loops: LoopHistogram[];
   }
 
-  /** What to capture; with nothing named, what `VIGIL_CAPTURE` says. */
+  /** What to capture; with none `true`, what `VIGIL_CAPTURE` says, without what is `false`. */
   export interface CaptureOptions {
     /** A CPU profile. */
     cpu?: boolean;

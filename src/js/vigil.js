@@ -28,6 +28,7 @@ const kMaxWindowMs = 600_000;
 
 // VIGIL__CAPTURE_* of config.h.
 const kPieces = { __proto__: null, cpu: 1, heap: 2, alloc: 4, before: 8 };
+const kWithout = 16;
 const kMaxProfileMs = 60_000;
 const kPollMs = 50;
 
@@ -66,18 +67,22 @@ function histogram() {
 /**
  * Captures this thread now, whatever the rules say.
  * @param {{cpu?: boolean, heap?: boolean, alloc?: boolean, before?: boolean, cpuProfileMs?: number}} [options]
- *   What to capture; none named: what VIGIL_CAPTURE says.
+ *   What to capture; none of them true: what VIGIL_CAPTURE says, but no
+ *   allocation profile and nothing that is false.
  * @returns {Promise<object>} incident.json, and its folder as `directory`.
  */
 async function capture(options = kEmptyObject) {
   validateObject(options, 'options');
   let pieces = 0;
+  let without = 0;
   for (const name in kPieces) {
     if (options[name] === undefined)
       continue;
     validateBoolean(options[name], `options.${name}`);
     if (options[name])
       pieces |= kPieces[name];
+    else
+      without |= kPieces[name];
   }
   const { cpuProfileMs = 0 } = options;
   if (cpuProfileMs !== 0)
@@ -85,6 +90,8 @@ async function capture(options = kEmptyObject) {
   if (parse(binding.status()).off)
     throw new ERR_OPERATION_FAILED('VIGIL is off');
   const { threadId } = require('internal/worker');
+  if (pieces === 0 && without !== 0)
+    pieces = without | kWithout;
   const ticket = binding.capture(threadId, pieces, cpuProfileMs);
   if (ticket === 0)
     throw new ERR_OPERATION_FAILED('too many captures wait');

@@ -13,7 +13,7 @@ import { describe, test } from 'node:test';
 import { App, FAST, app, isWatching, temporary, threads } from './helpers.mjs';
 import { checkIncident, checkGuilty, incidents, unfinished, waitForIncident } from './incident.mjs';
 
-const QUICK = { ...FAST, VIGIL_HEAP_SNAPSHOT: 'off' };
+const QUICK = { ...FAST, VIGIL_CAPTURE: 'cpu' };
 
 function start(t, kind, { env = {}, args = [], stdio } = {}) {
   const dir = path.join(temporary(t), 'vigil');
@@ -26,7 +26,7 @@ function start(t, kind, { env = {}, args = [], stdio } = {}) {
 async function isWatched(it, pid = it.pid) {
   const { manifest, profile } = checkIncident(await waitForIncident(it, it.dir));
   assert.equal(manifest.process.pid, pid);
-  assert.match(manifest.noHeapSnapshot, /VIGIL_HEAP_SNAPSHOT/);
+  assert.match(manifest.noHeapSnapshot, /VIGIL_CAPTURE/);
   checkGuilty(profile, 'guiltyHandler');
   assert.equal(it.vigil.length, 1);
 }

@@ -26,8 +26,40 @@ const wrong = [
   ['VIGIL_DIR', `/${'x'.repeat(2000)}`, 'a path', '/vigil-'],
   ['VIGIL_COOLDOWN', 'forever', 'a duration from 0s to 24h', '10m'],
   ['VIGIL_GRACE', '11m', 'a duration from 0s to 10m', '10s'],
-  ['VIGIL_CPU_PROFILE', '1ms', 'or off', '10s'],
-  ['VIGIL_HEAP_SNAPSHOT', 'true', 'off or on', 'on'],
+  ['VIGIL_STALL_MS', '19', 'milliseconds from 20 to 60000, or off', '500'],
+  ['VIGIL_STALL_MS', '1s', 'milliseconds from 20 to 60000, or off', '500'],
+  ['VIGIL_STALL_TRIGGER', '11m', 'a duration from 20ms to 10m', '5s'],
+  ['VIGIL_STALL_TRIGGER', 'OFF', 'or off', '5s'],
+  ['VIGIL_GC_SHARE', '101%', 'a percentage from 1% to 100%, or off', '30%'],
+  ['VIGIL_GC_SHARE', 'a third', 'a percentage from 1% to 100%, or off', '30%'],
+  ['VIGIL_POOL_WAIT_P99_MS', '600001', 'milliseconds from 1 to 600000, or off', '1000'],
+  ['VIGIL_OLD_SPACE_SHARE', '0.5', 'a percentage from 1% to 100%, or off', '90%'],
+  ['VIGIL_CAPTURE', 'everything', 'some of cpu, heap, alloc and before with commas between, or none',
+   'cpu,heap,alloc,before'],
+  ['VIGIL_CAPTURE', 'cpu,,heap', 'some of cpu, heap, alloc and before', 'cpu,heap,alloc,before'],
+  ['VIGIL_CAPTURE', 'cpu, heap', 'some of cpu, heap, alloc and before', 'cpu,heap,alloc,before'],
+  ['VIGIL_CAPTURE', 'cpu,none', 'some of cpu, heap, alloc and before', 'cpu,heap,alloc,before'],
+  ['VIGIL_CAPTURE', '', 'some of cpu, heap, alloc and before', 'cpu,heap,alloc,before'],
+  ['VIGIL_CPU_PROFILE', '1ms', 'a duration from 1s to 1m', '10s'],
+  ['VIGIL_CPU_PROFILE', 'off', 'a duration from 1s to 1m', '10s'],
+  ['VIGIL_RECORDER', 'yes', 'off or on', 'on'],
+  ['VIGIL_RECORDER_SIZE', '512KB', 'a size from 1MB to 1GB', '16MB'],
+  ['VIGIL_RECORDER_SIZE', '16 MB', 'a size from 1MB to 1GB', '16MB'],
+  ['VIGIL_SIGNAL', 'USR2', 'a signal such as SIGUSR2, or off', 'off'],
+  ['VIGIL_SIGNAL', '12', 'a signal such as SIGUSR2, or off', 'off'],
+  // These say why in addition.
+  ['VIGIL_SIGNAL', 'SIGKILL', 'it cannot be caught: want a signal', 'off'],
+  ['VIGIL_SIGNAL', 'SIGUSR1', 'Node starts the inspector with it: want a signal', 'off'],
+  ['VIGIL_SIGNAL', 'SIGPROF', 'V8 profiles with it: want a signal', 'off'],
+  ['VIGIL_SIGNAL', 'SIGTERM', 'it ends the process: want a signal', 'off'],
+  ['VIGIL_EXIT_WAIT', '2m', 'a duration from 0s to 1m', '3s'],
+  ['VIGIL_PER_HOUR', '0', 'a number from 1 to 60', '3'],
+  ['VIGIL_PER_HOUR', '2.5', 'a number from 1 to 60', '3'],
+  ['VIGIL_DISK', '15MB', 'a size from 16MB to 1TB', '1GB'],
+  ['VIGIL_DISK', '1gb', 'a size from 16MB to 1TB', '1GB'],
+  ['VIGIL_DISK_FREE', '-1', 'a size from 0 to 1TB (512KB, 16MB, 1GB), or auto', 'auto'],
+  ['VIGIL_HOST_CAPTURES', '65', 'a number from 1 to 64', '2'],
+  ['VIGIL_HOST_CAPTURES', '', 'a number from 1 to 64', '2'],
 ];
 
 const right = {
@@ -38,8 +70,21 @@ const right = {
   VIGIL_DIR: ['/nonexistent', 'relative', 'with space', 'ünï'],
   VIGIL_COOLDOWN: ['0s', '24h'],
   VIGIL_GRACE: ['0', '30s'],
-  VIGIL_CPU_PROFILE: ['off', '1s', '60s'],
-  VIGIL_HEAP_SNAPSHOT: ['on', 'off'],
+  VIGIL_STALL_MS: ['off', '0', '20', '60000'],
+  VIGIL_STALL_TRIGGER: ['off', '0', '20ms', '10m'],
+  VIGIL_GC_SHARE: ['off', '1%', '33.3%', '100'],
+  VIGIL_POOL_WAIT_P99_MS: ['off', '1', '1.5', '600000'],
+  VIGIL_OLD_SPACE_SHARE: ['off', '1%', '100%'],
+  VIGIL_CAPTURE: ['none', 'cpu', 'before,heap', 'cpu,heap,alloc,before'],
+  VIGIL_CPU_PROFILE: ['1s', '1500ms', '60s'],
+  VIGIL_RECORDER: ['on', 'off'],
+  VIGIL_RECORDER_SIZE: ['1MB', '1GB', '2000000', '1024KB'],
+  VIGIL_SIGNAL: ['off', 'SIGUSR2', 'SIGHUP'],
+  VIGIL_EXIT_WAIT: ['0s', '1m'],
+  VIGIL_PER_HOUR: ['1', '60'],
+  VIGIL_DISK: ['16MB', '1TB'],
+  VIGIL_DISK_FREE: ['auto', '0', '512KB', '1TB'],
+  VIGIL_HOST_CAPTURES: ['1', '64'],
 };
 
 const hello = ['-e', 'console.log("hello")'];
@@ -81,7 +126,7 @@ describe('configuration', { concurrency: 2 }, () => {
 
   test('right values give none', async (t) => {
     // The first values of all variables at once, then the second ones, ...
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < Math.max(...Object.values(right).map((v) => v.length)); i++) {
       const env = Object.fromEntries(Object.entries(right).map(
         ([name, values]) => [name, values[Math.min(i, values.length - 1)]]));
       const { code, stderr } = await run(t, ['-e', '0'], { env, cwd: temporary(t) });
@@ -92,36 +137,62 @@ describe('configuration', { concurrency: 2 }, () => {
   test('the default applies in the place of a wrong value', async (t) => {
     const dir = path.join(temporary(t), 'vigil');
     const it = new App(t, [app('serve.mjs'), 'tcp'], {
-      env: { ...FAST, VIGIL: 'yes', VIGIL_LAG_P99_MS: 'many', VIGIL_CPU_PROFILE: 'off',
-             VIGIL_HEAP_SNAPSHOT: 'no', VIGIL_DIR: dir },
+      env: { ...FAST, VIGIL: 'yes', VIGIL_LAG_P99_MS: 'many', VIGIL_CAPTURE: 'nothing', VIGIL_RECORDER: 'no',
+             VIGIL_DIR: dir },
     });
-    const { manifest, profile, snapshot } = checkIncident(await waitForIncident(it, dir));
-    assert.equal(manifest.rule.limitMs, 50);
-    assert.equal(profile, null);
-    assert.notEqual(snapshot, null);
-    assert.equal(it.vigil.length, 4);
+    const { manifest, profile, snapshot, past } = checkIncident(await waitForIncident(it, dir));
+    assert.equal(manifest.rule.limit, 50);
+    assert.ok(profile && snapshot && past);
+    assert.equal(it.vigil.length, 5);
   });
 
   test('the thresholds are what the variables say', async (t) => {
     const dir = path.join(temporary(t), 'vigil');
     const start = (limit, where) => new App(t, [app('serve.mjs'), 'tcp'], {
-      env: { ...FAST, VIGIL_WINDOW: '2s', VIGIL_LAG_P99_MS: limit, VIGIL_CPU_PROFILE: 'off',
-             VIGIL_HEAP_SNAPSHOT: 'off', VIGIL_DIR: where },
+      env: { ...FAST, VIGIL_WINDOW: '2s', VIGIL_LAG_P99_MS: limit, VIGIL_CAPTURE: 'none',
+             VIGIL_DIR: where },
     });
     // Blocks of 200 ms are over the one limit and under the other.
     const high = start('1000', `${dir}-high`);
     await high.line(/^ready/m);
     const low = start('150', dir);
-    const { manifest } = checkIncident(await waitForIncident(low, dir));
-    assert.deepEqual(manifest.rule, { name: 'lag-p99', limitMs: 150, windowMs: 2000, forMs: 1000 });
-    assert.ok(manifest.lag.p99Ms > 150 && manifest.lag.p99Ms < 1000, JSON.stringify(manifest.lag));
+    const { manifest, names } = checkIncident(await waitForIncident(low, dir));
+    const { value, ...rest } = manifest.rule;
+    assert.deepEqual(rest, { name: 'lag-p99', onDemand: false, unit: 'ms', limit: 150, windowMs: 2000, forMs: 1000 });
+    assert.ok(value > 150 && value < 1000, JSON.stringify(manifest.lag));
+    assert.deepEqual(names.filter((name) => name !== 'stalls.json'), []);
+    assert.match(low.vigil[0], /; wrote \S+\/incident-\S+\/incident\.json[,;]/);
     assert.deepEqual(high.vigil, []);
+  });
+
+  test('VIGIL_CAPTURE and VIGIL_RECORDER choose what is captured', async (t) => {
+    const parts = async (env) => {
+      const dir = path.join(temporary(t), 'vigil');
+      const it = new App(t, [app('serve.mjs'), 'tcp'], { env: { ...FAST, ...env, VIGIL_DIR: dir } });
+      const { manifest, names } = checkIncident(await waitForIncident(it, dir));
+      const { noCpuProfile, noHeapSnapshot } = manifest;
+      return { kinds: names.map((name) => name.split('-')[0]).filter((name) => name !== 'stalls.json').sort(),
+               noCpuProfile, noHeapSnapshot };
+    };
+    const not = 'VIGIL_CAPTURE is without';
+    const got = await Promise.all([
+      parts({}),
+      parts({ VIGIL_RECORDER: 'off' }),
+      parts({ VIGIL_CAPTURE: 'heap,before' }),
+      parts({ VIGIL_CAPTURE: 'cpu' }),
+    ]);
+    assert.deepEqual(got, [
+      { kinds: ['before', 'cpu', 'heap'], noCpuProfile: null, noHeapSnapshot: null },
+      { kinds: ['cpu', 'heap'], noCpuProfile: null, noHeapSnapshot: null },
+      { kinds: ['before', 'heap'], noCpuProfile: not, noHeapSnapshot: null },
+      { kinds: ['cpu'], noCpuProfile: null, noHeapSnapshot: not },
+    ]);
   });
 
   test('VIGIL_DIR may be relative, and means the folder at the start', async (t) => {
     const cwd = temporary(t);
     const it = new App(t, [app('moves.mjs')], {
-      cwd, env: { ...FAST, VIGIL_HEAP_SNAPSHOT: 'off', VIGIL_DIR: 'here' },
+      cwd, env: { ...FAST, VIGIL_CAPTURE: 'cpu', VIGIL_DIR: 'here' },
     });
     checkIncident(await waitForIncident(it, path.join(cwd, 'here')));
   });
@@ -129,7 +200,7 @@ describe('configuration', { concurrency: 2 }, () => {
   test('the default folder', async (t) => {
     const tmp = temporary(t);
     const it = new App(t, [app('serve.mjs'), 'tcp'], {
-      env: { ...FAST, VIGIL_HEAP_SNAPSHOT: 'off', TMPDIR: tmp },
+      env: { ...FAST, VIGIL_CAPTURE: 'cpu', TMPDIR: tmp },
     });
     checkIncident(await waitForIncident(it, path.join(tmp, `vigil-${process.getuid()}`)));
   });

@@ -61,7 +61,7 @@ describe('threads', { concurrency: 4 }, () => {
 
   test('only the blocked one of two processes that share VIGIL_DIR', async (t) => {
     const dir = path.join(temporary(t), 'vigil');
-    const options = { env: { ...FAST, VIGIL_HEAP_SNAPSHOT: 'off', VIGIL_DIR: dir } };
+    const options = { env: { ...FAST, VIGIL_CAPTURE: 'cpu', VIGIL_DIR: dir } };
     const idle = new App(t, ['-e', 'require("net").createServer().listen(0, "127.0.0.1", () => console.log("ready"))'],
                          options);
     await idle.line(/^ready/m);

@@ -369,7 +369,7 @@ describe('the module', { concurrency: 2 }, () => {
     : 'yes ' + Object.keys(require('node:vigil')).sort());`;
 
   test('is detected by process.versions.vigil', async (t) => {
-    assert.equal((await run(t, ['-e', FEATURE])).stdout, 'yes histogram,lag,off,snapshot,version\n');
+    assert.equal((await run(t, ['-e', FEATURE])).stdout, 'yes capture,histogram,lag,off,snapshot,version\n');
     assert.equal((await run(t, ['-e', FEATURE], { bin: stockNode })).stdout, 'no\n');
   });
 

@@ -85,6 +85,7 @@ export class App {
     // 'close' comes after all output.
     this.end = once(this.child, 'close').then(([code, signal]) => {
       this.exited = true;
+      Object.assign(this, { code, signal });
       return { code, signal, stdout: this.stdout, stderr: this.stderr };
     });
     this.end.catch(() => {});
@@ -112,7 +113,8 @@ export class App {
   }
 
   said() {
-    return JSON.stringify({ stdout: this.stdout, stderr: this.stderr }).slice(0, 4000);
+    const { stdout, stderr, code, signal } = this;
+    return JSON.stringify({ code, signal, stdout, stderr }).slice(0, 4000);
   }
 
   // What Vigil said, without the prefix.

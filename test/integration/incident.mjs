@@ -24,6 +24,12 @@ export function unfinished(dir) {
   return readdirSync(dir).filter((name) => name.startsWith('.tmp-'));
 }
 
+// How many incidents the budget has refused since the last message.
+export function suppressed(dir) {
+  const file = path.join(dir, `.budget-${process.geteuid()}`, 'state');
+  return existsSync(file) ? Number(/^suppressed (\d+)$/m.exec(readFileSync(file, 'utf8'))[1]) : 0;
+}
+
 // Waits until `dir` holds `count` incidents and Vigil has spoken of the last
 // one, which comes right after.
 export async function waitForIncident(app, dir, count = 1, ms = 2 * MINUTE) {
@@ -36,21 +42,29 @@ export async function waitForIncident(app, dir, count = 1, ms = 2 * MINUTE) {
   return incidents(dir)[count - 1];
 }
 
-export const isIncident = (line) => /lag p99 is \d+ ms over the last .*incident-/.test(line);
+export const isIncident = (line) => /, cause: [a-z]+ \(.*incident-\d{8}T/.test(line);
 
 const mode = (file) => (statSync(file).mode & 0o7777).toString(8);
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-// Checks all that every incident must be. Returns its parts; `profile` and
-// `snapshot` are null where there is none.
+// The files an incident may hold, and where it says why one is missing.
+const PIECES = {
+  profile: [/^cpu-\d{10}\.cpuprofile$/, 'noCpuProfile'],
+  snapshot: [/^heap-\d{10}\.heapsnapshot$/, 'noHeapSnapshot'],
+  alloc: [/^alloc-\d{10}\.heapprofile$/, 'noAllocProfile'],
+  past: [/^before-\d{10}\.cpuprofile$/, 'noProfileBefore'],
+  stalls: [/^stalls\.json$/, 'noStalls'],
+};
+
+// Checks all that every incident must be. Returns its parts; those of PIECES
+// are null where there is none.
 export function checkIncident(dir) {
   assert.match(path.basename(dir), NAME);
   assert.equal(mode(dir), '700');
   const manifest = read(path.join(dir, 'incident.json'));
   assert.equal(manifest.schema, 1);
   assert.ok(Date.parse(manifest.triggered) <= Date.parse(manifest.finished));
-  assert.equal(manifest.rule.name, 'lag-p99');
-  assert.ok(manifest.lag.p99Ms > manifest.rule.limitMs);
+  checkRule(manifest);
   assert.ok(manifest.lag.p50Ms <= manifest.lag.p99Ms && manifest.lag.p99Ms <= manifest.lag.maxMs);
   assert.ok(manifest.lag.busyMs <= manifest.lag.windowMs);
 
@@ -63,18 +77,49 @@ export function checkIncident(dir) {
     assert.equal(content.length, bytes, name);
     assert.equal(createHash('sha256').update(content).digest('hex'), sha256, name);
   }
-  const only = (suffix, why) => {
-    const found = names.filter((name) => name.endsWith(suffix));
-    assert.ok(found.length <= 1);
-    // Either the file, or a reason why not.
-    assert.equal(found.length === 0, typeof why === 'string', suffix);
-    return found.length === 0 ? null : read(path.join(dir, found[0]));
+  const parts = {};
+  let known = 0;
+  for (const [part, [form, why]] of Object.entries(PIECES)) {
+    const found = names.filter((name) => form.test(name));
+    assert.ok(found.length <= 1, `${names}`);
+    known += found.length;
+    parts[part] = found.length === 0 ? null : read(path.join(dir, found[0]));
+    // Never both the file and a reason why not. One of them for the two that
+    // every rule wants; the others may be of no use, or not be asked for.
+    const reason = manifest[why];
+    assert.ok(reason === null || (typeof reason === 'string' && reason !== ''), why);
+    assert.ok(reason === null || found.length === 0, `${found} is there, ${why}: ${reason}`);
+    if (!manifest.rule.onDemand && (part === 'profile' || part === 'snapshot')) {
+      assert.equal(reason === null, found.length === 1, `${why}: ${reason}`);
+    }
+  }
+  assert.equal(known, names.length, `${names}`);
+  if (parts.profile) checkProfile(parts.profile);
+  if (parts.past) checkProfile(parts.past);
+  if (parts.snapshot) checkSnapshot(parts.snapshot);
+  if (parts.alloc) checkAllocations(parts.alloc);
+  if (parts.stalls) assert.ok(parts.stalls.stalls.length > 0);
+  return { dir, manifest, names, ...parts };
+}
+
+function checkRule({ rule, lag }) {
+  if (rule.onDemand) return;
+  assert.ok(rule.value > rule.limit, JSON.stringify(rule));
+  // The figure is that of the same window.
+  if (rule.name === 'lag-p99') assert.ok(Math.abs(lag.p99Ms - rule.value) < 0.001, JSON.stringify([rule, lag]));
+}
+
+// As Chrome DevTools wants it.
+export function checkAllocations({ head, samples }) {
+  const ids = new Set();
+  const visit = (n) => {
+    assert.equal(typeof n.callFrame.functionName, 'string');
+    assert.ok(n.selfSize >= 0);
+    ids.add(n.id);
+    n.children.forEach(visit);
   };
-  const profile = only('.cpuprofile', manifest.noCpuProfile);
-  const snapshot = only('.heapsnapshot', manifest.noHeapSnapshot);
-  if (profile) checkProfile(profile);
-  if (snapshot) checkSnapshot(snapshot);
-  return { dir, manifest, profile, snapshot, names };
+  visit(head);
+  for (const { nodeId } of samples) assert.ok(ids.has(nodeId));
 }
 
 // As Chrome DevTools wants it.

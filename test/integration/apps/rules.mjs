@@ -30,12 +30,12 @@ const troubles = {
   // A thread of the pool waits for somebody to open the other end, and what
   // comes after waits for the thread. UV_THREADPOOL_SIZE=1.
   pool() {
-    const turn = () => fs.open(process.argv[3], 'r', (_, fd) => {
-      fs.close(fd, () => console.log('opened'));
-    });
+    const turn = () => {
+      fs.open(process.argv[3], 'r', (_, fd) => fs.close(fd, () => console.log('opened')));
+      for (let i = 0; i < 20; i++) fs.stat('/', () => {});
+    };
     process.on('SIGHUP', turn);
     turn();
-    setInterval(() => fs.stat('/', () => {}), 100);
   },
   none() {},
 };

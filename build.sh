@@ -70,6 +70,8 @@ configure_flags() {
 # it, and NAME_there looks whether somebody took it away
 tools_inputs() { cat "$top/deps/tools.sh"; }
 tools() { "$top/deps/tools.sh"; }
+# The cache may have come from another machine.
+tools_there() { VIGIL_NO_INSTALL=1 "$top/deps/tools.sh" > /dev/null 2>&1; }
 
 fetch_inputs() { cat "$top/deps/pins.tsv"; }
 fetch() { "$top/deps/fetch.sh" "$DISTFILES"; }

@@ -54,7 +54,7 @@ for folder in /usr/local/bin /usr/bin /bin /usr/sbin /sbin; do
 done
 code=0
 out=$(cd "$work/tree" && PATH=$work/programs VIGIL_NO_INSTALL=1 timeout 60 ./build.sh 2>&1 < /dev/null) || code=$?
-ok "a missing tool is named, with its package" fails 'missing tools: ninja;.*ninja-build'
+ok "a missing tool is named, with its package" fails 'missing tools: ninja[; ].*ninja-build'
 ok "in one line" test "$(grep -c '^build: missing' <<< "$out")" = 1
 ok "and nothing is fetched or unpacked" test ! -e "$VIGIL_CACHE/work/node"
 finish

@@ -56,9 +56,10 @@ describe('default thresholds', { concurrency: 3 }, () => {
     assert.equal(manifest.noHeapSnapshot, null);
     assert.match(manifest.cause.class, /^(js|native)$/, manifest.cause.text);
 
-    // The profile begins at the trigger, takes about 10 s, names the handler.
+    // The profile begins at the trigger, takes about 10 s, names the handler. It
+    // ends early when a busy machine gives the load no CPU for 3 s.
     const length = (profile.endTime - profile.startTime) / 1e6;
-    assert.ok(length > 9 && length < 30, `the profile is ${length} s long`);
+    assert.ok(length > 2.9 && length < 30, `the profile is ${length} s long`);
     const start = boot + profile.startTime / 1000;
     assert.ok(start > Date.parse(manifest.triggered) - 100 && start < Date.parse(manifest.triggered) + 5000,
               `the profile starts at ${start}, the trigger was ${manifest.triggered}`);

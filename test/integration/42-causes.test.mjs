@@ -160,7 +160,7 @@ describe('a cause', { concurrency: 2 }, () => {
       assert.ok(figures.poolWaitMs > 100 && figures.poolWaitMaxMs >= figures.poolWaitMs, JSON.stringify(figures));
       assert.ok(figures.poolQueued > 0 && figures.poolQueued <= 9, JSON.stringify(figures));
       // What ran in it.
-      assert.equal(pool.running, 1);
+      assert.ok(pool.running <= 1);  // 0: between two works.
       assert.deepEqual(Object.keys(pool.sinceStart), ['cpu']);
       const { count, waitMaxMs, runMaxMs } = pool.sinceStart.cpu;
       assert.ok(count > 0 && waitMaxMs > 100 && runMaxMs < waitMaxMs, JSON.stringify(pool));

@@ -28,11 +28,17 @@ async function shop(t, orders, seconds) {
 
 describe('default thresholds', { concurrency: 3 }, () => {
   test('a blocked server', async (t) => {
-    const { dir, server, load } = await shop(t, 100, 180);
     // What V8 calls startTime, in microseconds since the boot.
     const boot = Date.now() - Number(process.hrtime.bigint() / 1_000_000n);
-    const { manifest, profile, snapshot, past } =
-      checkIncident(await waitForIncident(server, dir));
+    let dir, server, load, incident;
+    // Where there is no CPU to be had, that is the cause: then try again.
+    for (let tries = 0; tries < 3; tries++) {
+      ({ dir, server, load } = await shop(t, 100, 180));
+      incident = checkIncident(await waitForIncident(server, dir));
+      if (incident.manifest.cause.class !== 'starved') break;
+      for (const { child } of [server, load]) child.kill('SIGKILL');
+    }
+    const { manifest, profile, snapshot, past } = incident;
 
     // One line, with the p99, the window and both paths.
     const [line, ...more] = server.stderr.split('\n');

@@ -16,6 +16,9 @@
  * next one. */
 #define AT_ONCE 64u
 
+/* A loop that polls no more than this from one look to the next is idle. */
+#define IDLE_POLLS 4u
+
 /* Own work shorter than this, once in a lifetime, is nobody's trouble. */
 #define LISTEN_NS (10 * VIGIL__MS)
 
@@ -219,7 +222,8 @@ vigil__mono_t vigil__sampler_step(vigil__mono_t now) {
   unsigned i;
 
   for (i = 0; i < n; i++) {
-    active |= seen[i].start != 0 || seen[i].polls != seen[i].probe->polls;
+    active |= seen[i].start != 0 ||
+              seen[i].polls - seen[i].probe->polls > IDLE_POLLS;
     /* Each one shares what there is for all. */
     seen[i].probe->recorder.limit = config->recorder_bytes / n;
     next = step(&seen[i], vigil__os.mono());

@@ -256,47 +256,6 @@ const char* vigil__capture_last(void) {
   return c.last;
 }
 
-/* What is wanted, less what the cause makes pointless. */
-static unsigned plan(const struct vigil__trigger* t) {
-  const enum vigil__cause_class cause = t->why.cause;
-  unsigned want = (unsigned) c.config->capture;
-  int k;
-
-  if (t->demand && t->want & VIGIL__CAPTURE_WITHOUT)
-    return want & ~VIGIL__CAPTURE_ALLOC & ~(unsigned) t->want;
-  if (t->demand)
-    return t->want != 0 ? (unsigned) t->want : want & ~VIGIL__CAPTURE_ALLOC;
-  if (cause == VIGIL__CAUSE_STARVED || cause == VIGIL__CAUSE_THROTTLED ||
-      cause == VIGIL__CAUSE_SUSPENDED) {
-    for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++)
-      vigil__incident_none(&c.incident, (enum vigil__piece) k,
-                           "it would show an innocent, the process was %s",
-                           vigil__cause_name(cause));
-    want &= VIGIL__CAPTURE_BEFORE;
-  }
-  if (cause != VIGIL__CAUSE_GC)
-    want &= ~VIGIL__CAPTURE_ALLOC;
-  return want;
-}
-
-static void unwanted(void) {
-  static const struct { unsigned bit; enum vigil__piece piece; } all[] = {
-    { VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU },
-    { VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP },
-    { VIGIL__CAPTURE_BEFORE, VIGIL__PIECE_BEFORE }
-  };
-  size_t i;
-
-  for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-    if (!(c.config->capture & all[i].bit) && !(c.want & all[i].bit))
-      vigil__incident_none(&c.incident, all[i].piece,
-                           "VIGIL_CAPTURE is without");
-  }
-  if (!c.config->recorder)
-    vigil__incident_none(&c.incident, VIGIL__PIECE_BEFORE,
-                         "VIGIL_RECORDER is off");
-}
-
 int vigil__capture_begin(const struct vigil__trigger* trigger) {
   int err = vigil__incident_begin(&c.incident, c.config, trigger);
 
@@ -322,8 +281,7 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   c.deadline = c.begun + START_WAIT;
   c.profile_ns = trigger->profile_ns != 0 ? trigger->profile_ns
                                           : c.config->cpu_profile_ns;
-  c.want = own.want = plan(trigger);
-  unwanted();
+  c.want = own.want = vigil__evidence_plan(&c.incident);
   if (c.want & (VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_ALLOC)) {
     if (c.want & VIGIL__CAPTURE_CPU)
       vigil__incident_name(&c.incident, VIGIL__PIECE_CPU);

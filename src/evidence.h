@@ -29,6 +29,10 @@ struct vigil__evidence {
   uint64_t snapshot_have;
 };
 
+/* Watch thread. VIGIL__CAPTURE_* that the incident should hold; what is missing
+ * then gets its reason. */
+unsigned vigil__evidence_plan(struct vigil__incident* i);
+
 /* Watch thread, before the first job. */
 void vigil__evidence_init(struct vigil__evidence* e,
                           unsigned want,

@@ -106,8 +106,9 @@ describe('the watch thread', { concurrency: 3 }, () => {
     assert.ok(late.length <= seen.length / 10, JSON.stringify(late.slice(0, 3)));
     for (const { openMs, short, long } of seen) {
       within(short.maxMs, short.windowMs * 0.999, short.windowMs, 'open period in a short window');
-      // ...and grows in the long one, to what it was at the last look.
-      within(long.maxMs, openMs - long.ageMs - 50, openMs, 'open period');
+      // ...and grows in the long one, to what it was at the last look, which may
+      // have come between the two calls.
+      within(long.maxMs, openMs - long.ageMs - 50, openMs + 50, 'open period');
       assert.ok(long.busyMs >= long.maxMs);
     }
     within(it.after.maxMs, it.took, it.longest * 1.032 + 1, 'the whole period');

@@ -11,6 +11,8 @@
 #include <string.h>
 #include "uv.h"
 
+#define SLOTS (8 * VIGIL__DEMANDS)
+
 enum state { FREE, WAITING, RUNNING, DONE };
 
 struct slot {
@@ -22,7 +24,7 @@ struct slot {
 
 /* Under the mutex. */
 static uv_mutex_t mutex;
-static struct slot slots[VIGIL__DEMANDS];
+static struct slot slots[SLOTS];
 static uint64_t tickets;
 
 /* Set by a signal handler, taken by the watch thread; nothing else is read by
@@ -33,19 +35,23 @@ int vigil__demand_init(void) {
   return uv_mutex_init(&mutex);
 }
 
-/* One that nobody fetched gives way, the oldest first. */
+/* Where there is none, the oldest result that nobody fetched gives way: many
+ * more fit than may wait, so its thread has most likely ended. */
 static struct slot* room(void) {
   struct slot* s = NULL;
+  unsigned waiting = 0;
   unsigned i;
 
-  for (i = 0; i < VIGIL__DEMANDS; i++) {
-    if (slots[i].state == FREE)
-      return &slots[i];
-    if (slots[i].state == DONE &&
-        (s == NULL || slots[i].demand.ticket < s->demand.ticket))
+  for (i = 0; i < SLOTS; i++) {
+    waiting += slots[i].state == WAITING;
+    if (s != NULL && s->state == FREE)
+      continue;
+    if (slots[i].state == FREE ||
+        (slots[i].state == DONE &&
+         (s == NULL || slots[i].demand.ticket < s->demand.ticket)))
       s = &slots[i];
   }
-  return s;
+  return waiting < VIGIL__DEMANDS ? s : NULL;
 }
 
 uint64_t vigil__demand_ask(const struct vigil__demand* demand) {
@@ -77,7 +83,7 @@ bool vigil__demand_next(struct vigil__demand* demand) {
     return true;
   }
   uv_mutex_lock(&mutex);
-  for (i = 0; i < VIGIL__DEMANDS; i++) {
+  for (i = 0; i < SLOTS; i++) {
     if (slots[i].state == WAITING &&
         (s == NULL || slots[i].demand.ticket < s->demand.ticket))
       s = &slots[i];
@@ -93,7 +99,7 @@ bool vigil__demand_next(struct vigil__demand* demand) {
 static struct slot* find(uint64_t ticket) {
   unsigned i;
 
-  for (i = 0; i < VIGIL__DEMANDS; i++) {
+  for (i = 0; i < SLOTS; i++) {
     if (slots[i].state != FREE && slots[i].demand.ticket == ticket)
       return &slots[i];
   }

@@ -161,7 +161,7 @@ describe('a loop of an add-on', { skip: noAddons, concurrency: 2 }, () => {
   });
 
   test('that runs inside of a turn of the main thread has a record beside it', async (t) => {
-    const run = () => inside(t, `
+    const it = await inside(t, `
       const source = \`
         const vigil = require('node:vigil');
         const { workerData, parentPort } = require('node:worker_threads');
@@ -189,13 +189,10 @@ describe('a loop of an add-on', { skip: noAddons, concurrency: 2 }, () => {
       Atomics.store(flag, 0, 2);
       const took = now() - begin;
       const seen = await new Promise((done) => worker.once('message', done));
-      await sleep(1);
+      // The message and then a timer may come before the poll that ends the period.
+      await until(() => main().sinceStart.openMs < took);
       return { seen, took, longest: main().sinceStart.longestMs };
     `);
-    // Seen once in some thirty runs, on a busy machine, and not understood: the main
-    // loop's period was not recorded. Then once more.
-    let it = await run();
-    if (it.longest < it.took) it = await run();
     assert.ok(it.took >= 2000 && it.longest >= it.took, `${it.longest} < ${it.took}`);
     const during = it.seen.filter(({ openMs }) => openMs > 500 && openMs < 1800);
     assert.ok(during.length > 0 && during.every(({ inner }) => inner === 2), JSON.stringify(it.seen));

@@ -41,6 +41,18 @@ test('callbacks of the API keep their names', async () => {
   }
 });
 
+test('lines are counted alike in one-byte and two-byte source', async () => {
+  const { stdout } = await run(node, [app('lines.mjs')], { env: environment() });
+  const { lines, profiled } = JSON.parse(stdout);
+  for (const { ends, oneByte, twoByte, expected } of lines) {
+    assert.deepEqual([oneByte, twoByte], [expected, expected], JSON.stringify(ends));
+  }
+  // Of a profile's functions, and of the lines in them that took time.
+  assert.deepEqual(profiled.functionLine, profiled.expectedFunctionLine);
+  assert.ok(profiled.ticks.length > 0);
+  for (const line of profiled.ticks) assert.ok(profiled.expectedTicks.includes(line), JSON.stringify(profiled));
+});
+
 const TESTS = [
   'sequential/test-cpu-prof*', 'sequential/test-diagnostic-dir*', 'sequential/test-worker-prof',
   'parallel/test-heap-prof*', 'parallel/test-debugger-profile*', 'parallel/test-worker-cpu-profile',

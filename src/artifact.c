@@ -164,15 +164,10 @@ static int finish_hash(struct vigil__artifact_file* f) {
   return 0;
 }
 
-int vigil__artifact_file_close(struct vigil__artifact_file* f) {
-  int r;
+/* What it holds is synced, unless `f->error` says otherwise. */
+static int end_file(struct vigil__artifact_file* f) {
+  int r = vigil__os.close(f->fd);
 
-  if (f->fd < 0)
-    return f->error;
-  f->error = finish_hash(f);
-  if (f->error == 0)
-    f->error = sync_fd(f->fd);
-  r = vigil__os.close(f->fd);
   f->fd = -1;
   if (f->error == 0 && r != -EINTR)
     f->error = r;
@@ -180,6 +175,33 @@ int vigil__artifact_file_close(struct vigil__artifact_file* f) {
     vigil__os.unlinkat(f->artifact->fd, f->name, 0);
   f->complete = f->error == 0;
   return f->error;
+}
+
+int vigil__artifact_file_close(struct vigil__artifact_file* f) {
+  if (f->fd < 0)
+    return f->error;
+  f->error = finish_hash(f);
+  if (f->error == 0)
+    f->error = sync_fd(f->fd);
+  return end_file(f);
+}
+
+int vigil__artifact_file_adopt(struct vigil__artifact_file* f,
+                               uint64_t bytes,
+                               const char sha256[65]) {
+  struct stat st;
+  int r;
+
+  if (f->fd < 0)
+    return f->error != 0 ? f->error : -EBADF;
+  r = vigil__os.fstat(f->fd, &st);
+  if (f->error == 0)
+    f->error = r < 0 ? r : (uint64_t) st.st_size != bytes ? -EIO : 0;
+  f->artifact->dir->sha256->end(f->hash, NULL);
+  f->hash = NULL;
+  f->bytes = bytes;
+  memcpy(f->sha256, sha256, sizeof(f->sha256) - 1);
+  return end_file(f);
 }
 
 void vigil__artifact_file_drop(struct vigil__artifact_file* f) {

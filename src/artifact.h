@@ -95,6 +95,12 @@ int vigil__artifact_file_write(struct vigil__artifact_file* f,
  * removed and not part of the incident, which may still be finished. */
 int vigil__artifact_file_close(struct vigil__artifact_file* f);
 
+/* As close, of a file that another process wrote, synced and hashed: it has
+ * `bytes` with this hash. */
+int vigil__artifact_file_adopt(struct vigil__artifact_file* f,
+                               uint64_t bytes,
+                               const char sha256[65]);
+
 /* Drops a file that is open, as if writing it had failed with -ECANCELED. */
 void vigil__artifact_file_drop(struct vigil__artifact_file* f);
 

@@ -9,6 +9,7 @@
 #include "probe.h"
 #include "profile.h"
 #include "sampler.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -27,7 +28,19 @@
 /* A profile is long enough once the loop has recovered for this long. */
 #define CALM (3 * VIGIL__SEC)
 
-enum stage { IDLE, STARTING, PROFILING, STOPPING, SNAPSHOTTING, RELEASING };
+/* To end a child and describe the incident without what it wrote. */
+#define GIVE_UP (500 * VIGIL__MS)
+
+/* How often a child that writes is looked at. */
+#define LOOK (50 * VIGIL__MS)
+
+enum stage {
+  IDLE, STARTING, PROFILING, STOPPING,
+  TAKING,                       /* A job takes the snapshot, or forks... */
+  RESTING,                      /* ...and will again, a little later. */
+  WRITING,                      /* A child does. */
+  RELEASING
+};
 
 /* Watch thread only, but `config` and `wake`, which do not change, and
  * `incident.give_up`. */
@@ -39,7 +52,7 @@ static struct {
   unsigned want;           /* VIGIL__CAPTURE_* */
   uint64_t profile_ns;
   vigil__mono_t begun;
-  vigil__mono_t deadline;  /* Of STARTING and PROFILING. */
+  vigil__mono_t deadline;  /* Of STARTING, PROFILING and RESTING. */
   vigil__mono_t calm;      /* The loop is well since then; 0: it is not. */
   struct vigil__isolate* iso;
   struct vigil__probe* probe;
@@ -50,6 +63,7 @@ static struct {
 /* Own thread, in jobs and in leave(); the watch thread reads it after
  * vigil__job_take(), or after it saw `leaving`. */
 static struct vigil__evidence own;
+static struct vigil__snapshot snapshot;
 
 /* The handshake with an isolate that leaves, all under `lock`. From begin()
  * until the isolate's memory is given back, `holding` is set; while `reading`,
@@ -64,9 +78,9 @@ static bool unfinished;
 static atomic_bool leaving;
 
 /* On failure the isolate has gone, and leave() is about to wake us. */
-static void ask(enum stage stage, void (*fn)(void* arg)) {
+static void ask(enum stage stage, void (*fn)(void* arg), void* arg) {
   c.stage = stage;
-  vigil__job_ask(c.iso, fn, &own, c.wake);
+  vigil__job_ask(c.iso, fn, arg, c.wake);
 }
 
 /* ---- the end, on the watch thread */
@@ -119,6 +133,7 @@ static void end(bool left) {
   uv_cond_broadcast(&changed);
   uv_mutex_unlock(&lock);
   vigil__evidence_free(&own);
+  vigil__snapshot_free(&snapshot);
   vigil__probe_unref(c.probe);
   vigil__isolate_unref(c.iso);
   c.stage = IDLE;
@@ -127,6 +142,28 @@ static void end(bool left) {
 static void ended_first(unsigned wanted, enum vigil__piece piece) {
   if (c.want & wanted && c.incident.piece[piece].name[0] == '\0')
     vigil__incident_none(&c.incident, piece, "the thread ended first");
+}
+
+/* ---- the steps; each returns when to come back (0: when woken) */
+
+/* A child writes: the isolate is needed no more. */
+static uint64_t begin_writing(bool left) {
+  c.stage = WRITING;
+  uv_mutex_lock(&lock);
+  reading = false;
+  if (!left)
+    holding = NULL;
+  uv_cond_broadcast(&changed);
+  uv_mutex_unlock(&lock);
+  return LOOK;
+}
+
+static uint64_t step_writing(vigil__mono_t now) {
+  if (!vigil__snapshot_poll(&snapshot, &c.incident, now))
+    return LOOK;
+  finish(&own.self);
+  end(true);
+  return 0;
 }
 
 /* The isolate leaves: no job runs any more. What it stopped or took is written
@@ -139,7 +176,10 @@ static uint64_t step_leaving(void) {
     return 0;
   }
   vigil__evidence_profiles(&own, &c.incident);
-  vigil__evidence_heap(&own, &c.incident);
+  if (c.stage == TAKING && vigil__job_take() &&
+      vigil__snapshot_after(&snapshot, &c.incident, &own.self) ==
+          VIGIL__SNAPSHOT_CHILD)
+    return begin_writing(true);
   ended_first(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU);
   ended_first(VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP);
   self = own.self;  /* leave() may write it from here on. */
@@ -149,19 +189,47 @@ static uint64_t step_leaving(void) {
   return 0;
 }
 
-/* ---- the steps; each returns when to come back (0: when woken) */
-
 static uint64_t ask_release(void) {
   finish(&own.self);
-  ask(RELEASING, vigil__evidence_release);
+  ask(RELEASING, vigil__snapshot_release, &snapshot);
   return 0;
 }
 
 static uint64_t ask_snapshot(void) {
-  if (!(c.want & VIGIL__CAPTURE_HEAP))
+  if (!(c.want & VIGIL__CAPTURE_HEAP) ||
+      !vigil__snapshot_prepare(&snapshot, &c.incident))
     return ask_release();
-  ask(SNAPSHOTTING, vigil__evidence_snapshot);
+  ask(TAKING, vigil__snapshot_take, &snapshot);
   return 0;
+}
+
+/* No memory for a snapshot: who allocates is told by an allocation profile. */
+static uint64_t ask_alloc(void) {
+  const unsigned has = c.want;
+
+  c.want = own.want = 0;
+  if (has & VIGIL__CAPTURE_ALLOC ||
+      !(c.config->capture & VIGIL__CAPTURE_ALLOC))
+    return ask_release();
+  c.want = own.want = VIGIL__CAPTURE_ALLOC;
+  c.deadline = vigil__os.mono() + START_WAIT;
+  ask(STARTING, vigil__evidence_start, &own);
+  return 0;
+}
+
+static uint64_t after_taking(vigil__mono_t now) {
+  switch (vigil__snapshot_after(&snapshot, &c.incident, &own.self)) {
+    case VIGIL__SNAPSHOT_AGAIN:
+      c.stage = RESTING;
+      c.deadline = now + VIGIL__SNAPSHOT_LATER;
+      return VIGIL__SNAPSHOT_LATER;
+    case VIGIL__SNAPSHOT_CHILD:
+      return begin_writing(false);
+    case VIGIL__SNAPSHOT_NO_MEMORY:
+      return ask_alloc();
+    default:
+      return ask_release();
+  }
 }
 
 static uint64_t after_start(vigil__mono_t now) {
@@ -170,7 +238,9 @@ static uint64_t after_start(vigil__mono_t now) {
       return c.deadline - now;
     if (!vigil__job_cancel())
       return 0;
-    vigil__incident_none(&c.incident, VIGIL__PIECE_CPU,
+    vigil__incident_none(&c.incident, c.want & VIGIL__CAPTURE_CPU
+                                          ? VIGIL__PIECE_CPU
+                                          : VIGIL__PIECE_ALLOC,
                          "the loop reached no safe point for %d s",
                          (int) (START_WAIT / VIGIL__SEC));
     return ask_snapshot();
@@ -187,7 +257,8 @@ static uint64_t after_start(vigil__mono_t now) {
 uint64_t vigil__capture_step(vigil__mono_t now) {
   if (c.stage == IDLE)
     return 0;
-  if (atomic_load_explicit(&leaving, memory_order_acquire))
+  if (c.stage != WRITING &&
+      atomic_load_explicit(&leaving, memory_order_acquire))
     return step_leaving();
   switch (c.stage) {
     case STARTING:
@@ -195,18 +266,22 @@ uint64_t vigil__capture_step(vigil__mono_t now) {
     case PROFILING:
       if (now < c.deadline)
         return c.deadline - now;
-      ask(STOPPING, vigil__evidence_stop);
+      ask(STOPPING, vigil__evidence_stop, &own);
       return 0;
     case STOPPING:
       if (!vigil__job_take())
         return 0;
       vigil__evidence_profiles(&own, &c.incident);
       return ask_snapshot();
-    case SNAPSHOTTING:
-      if (!vigil__job_take())
-        return 0;
-      vigil__evidence_heap(&own, &c.incident);
-      return ask_release();
+    case TAKING:
+      return vigil__job_take() ? after_taking(now) : 0;
+    case RESTING:
+      if (now < c.deadline)
+        return c.deadline - now;
+      ask(TAKING, vigil__snapshot_take, &snapshot);
+      return 0;
+    case WRITING:
+      return step_writing(now);
     case RELEASING:
       if (vigil__job_take())
         end(false);
@@ -272,6 +347,7 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   c.iso = trigger->iso;
   c.probe = trigger->probe;
   vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
+  vigil__snapshot_init(&snapshot, c.config, trigger->iso, trigger->loop);
   atomic_store_explicit(&leaving, false, memory_order_relaxed);
   holding = trigger->iso;
   reading = unfinished = true;
@@ -285,7 +361,7 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   if (c.want & (VIGIL__CAPTURE_CPU | VIGIL__CAPTURE_ALLOC)) {
     if (c.want & VIGIL__CAPTURE_CPU)
       vigil__incident_name(&c.incident, VIGIL__PIECE_CPU);
-    ask(STARTING, vigil__evidence_start);
+    ask(STARTING, vigil__evidence_start, &own);
   }
   /* While the profile gets going. */
   if (c.want & VIGIL__CAPTURE_BEFORE && c.config->recorder)
@@ -297,30 +373,40 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   return 0;
 }
 
-void vigil__capture_leave(struct vigil__isolate* iso) {
-  vigil__mono_t now;
-  vigil__mono_t until;
+/* Under the lock. */
+static void wait_for_the_end(uint64_t ns) {
+  vigil__mono_t now = vigil__mono_now();
+  const vigil__mono_t until = now + ns;
 
-  uv_mutex_lock(&lock);
-  vigil__isolate_close(iso);
-  if (holding != iso || getpid() != c.pid) {
-    uv_mutex_unlock(&lock);
-    return;
-  }
-  vigil__job_cancel();
-  vigil__evidence_stop(&own);
-  atomic_store_explicit(&leaving, true, memory_order_release);
-  c.wake();
-  now = vigil__mono_now();
-  until = now + c.config->exit_wait_ns;
   while (unfinished && now < until) {
     uv_cond_timedwait(&changed, &lock, until - now);
     now = vigil__mono_now();
   }
+}
+
+void vigil__capture_leave(struct vigil__isolate* iso, bool last) {
+  uv_mutex_lock(&lock);
+  vigil__isolate_close(iso);
+  if (getpid() != c.pid || (holding != iso && !(last && unfinished))) {
+    uv_mutex_unlock(&lock);
+    return;
+  }
+  if (holding == iso) {
+    vigil__job_cancel();
+    vigil__evidence_stop(&own);
+    atomic_store_explicit(&leaving, true, memory_order_release);
+  }
+  c.wake();
+  wait_for_the_end(c.config->exit_wait_ns);
   atomic_store_explicit(&c.incident.give_up, true, memory_order_relaxed);
+  if (holding != iso) {
+    wait_for_the_end(GIVE_UP);
+    uv_mutex_unlock(&lock);
+    return;
+  }
   while (reading)
     uv_cond_wait(&changed, &lock);
-  vigil__evidence_release(&own);
+  vigil__snapshot_release(&snapshot);
   holding = NULL;
   uv_mutex_unlock(&lock);
 }

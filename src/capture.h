@@ -47,9 +47,10 @@ const char* vigil__capture_last(void);
  * only when woken. */
 uint64_t vigil__capture_step(vigil__mono_t now);
 
-/* The isolate's own thread, from vigil__isolate_attach()'s callback: closes it. An incident that is under way for it is
- * finished with what it has, within VIGIL_EXIT_WAIT, or given up;
- * either way nothing touches the isolate after this. */
-void vigil__capture_leave(struct vigil__isolate* iso);
+/* The isolate's own thread, from vigil__isolate_attach()'s callback: closes it.
+ * An incident that is under way for it is finished with what it has, within
+ * VIGIL_EXIT_WAIT, or given up; either way nothing touches the isolate after
+ * this. `last`: the process ends with it, and no child may go on to write. */
+void vigil__capture_leave(struct vigil__isolate* iso, bool last);
 
 #endif  /* VIGIL_CAPTURE_H_ */

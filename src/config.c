@@ -28,6 +28,8 @@ struct variable {
 
 static const char* const mode_words[] = { "auto", "on", "off", NULL };
 static const char* const switch_words[] = { "off", "on", NULL };
+static const char* const heap_words[] = { "off", "inprocess", "fork", NULL };
+static const char* const fallback_words[] = { "off", "inprocess", NULL };
 /* In order of the bits VIGIL__CAPTURE_*. */
 static const char* const capture_words[] = {
   "cpu", "heap", "alloc", "before", NULL
@@ -98,6 +100,18 @@ static const struct variable variables[] = {
     "an incident." },
   { "VIGIL_RECORDER_SIZE", FIELD(recorder_bytes), "16MB", SIZE(MB, GB),
     "What the recorder may hold in memory." },
+  { "VIGIL_HEAP_MODE", FIELD(heap_mode), "fork", WORD(heap_words),
+    "`fork` takes a heap snapshot in a child process while the program goes "
+    "on, `inprocess` stops the program for it, `off` takes none..." },
+  { "VIGIL_HEAP_FALLBACK", FIELD(heap_fallback), "inprocess",
+    WORD(fallback_words),
+    "...and this is done where a fork is not allowed: in the process only up "
+    "to a heap of 128 MB." },
+  { "VIGIL_HEAP_TIME", FIELD(heap_time_ns), "5m", DURATION(VIGIL__SEC, HOUR),
+    "A child that has not written its snapshot after this long is ended." },
+  { "VIGIL_REDACT", FIELD(redact), "off", WORD(switch_words),
+    "Whether heap snapshots show only the lengths of strings. Names of "
+    "properties, functions and files stay." },
   { "VIGIL_SIGNAL", FIELD(signal), "off", SIGNAL,
     "This signal captures, unless the program handles it." },
   { "VIGIL_EXIT_WAIT", FIELD(exit_wait_ns), "3s", DURATION(0, MIN),

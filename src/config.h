@@ -16,6 +16,10 @@ extern "C" {
 
 enum vigil__mode { VIGIL__MODE_AUTO, VIGIL__MODE_ON, VIGIL__MODE_OFF };
 
+enum vigil__heap_mode {
+  VIGIL__HEAP_OFF, VIGIL__HEAP_INPROCESS, VIGIL__HEAP_FORK
+};
+
 /* What an incident may hold; bits. */
 #define VIGIL__CAPTURE_CPU 1u     /* A CPU profile. */
 #define VIGIL__CAPTURE_HEAP 2u    /* A heap snapshot. */
@@ -43,6 +47,10 @@ struct vigil__config {
   uint64_t cpu_profile_ns;      /* VIGIL_CPU_PROFILE; never 0. */
   uint64_t recorder;            /* VIGIL_RECORDER: 0 or 1. */
   uint64_t recorder_bytes;      /* VIGIL_RECORDER_SIZE. */
+  uint64_t heap_mode;           /* VIGIL_HEAP_MODE: enum vigil__heap_mode... */
+  uint64_t heap_fallback;       /* ...and VIGIL_HEAP_FALLBACK, never FORK. */
+  uint64_t heap_time_ns;        /* VIGIL_HEAP_TIME. */
+  uint64_t redact;              /* VIGIL_REDACT: 0 or 1. */
   uint64_t signal;              /* VIGIL_SIGNAL: its number; 0: off. */
   uint64_t exit_wait_ns;        /* VIGIL_EXIT_WAIT. */
   uint64_t cooldown_ns;         /* VIGIL_COOLDOWN. */

@@ -4,15 +4,10 @@
 #include "evidence.h"
 
 #include <errno.h>
-#include <inttypes.h>  /* PRIu64 */
 #include <string.h>
 
 #define SAMPLE_US 1000  /* Chrome DevTools' own default. */
 #define ALLOC_MOST (16u << 20)  /* Bytes of an allocation profile. */
-
-/* Until the snapshot is taken in a forked child, one of a bigger heap would
- * stop the loop for too long. */
-#define HEAP_MOST (UINT64_C(128) << 20)
 
 void vigil__evidence_init(struct vigil__evidence* e,
                           unsigned want,
@@ -69,27 +64,6 @@ void vigil__evidence_stop(void* arg) {
   end(e, began, &e->self.stop_ns);
 }
 
-void vigil__evidence_snapshot(void* arg) {
-  struct vigil__evidence* e = arg;
-  const vigil__mono_t began = begin(e);
-
-  e->snapshot_error =
-      vigil__heap_snapshot_take(e->iso, HEAP_MOST, &e->snapshot,
-                                &e->snapshot_need, &e->snapshot_have);
-  end(e, began, &e->self.snapshot_ns);
-}
-
-void vigil__evidence_release(void* arg) {
-  struct vigil__evidence* e = arg;
-  const vigil__mono_t began = begin(e);
-  uint64_t ignored = 0;
-
-  if (e->snapshot != NULL)
-    vigil__heap_snapshot_free(e->snapshot);
-  e->snapshot = NULL;
-  end(e, began, &ignored);
-}
-
 /* ---- on the watch thread */
 
 bool vigil__evidence_started(const struct vigil__evidence* e) {
@@ -99,10 +73,6 @@ bool vigil__evidence_started(const struct vigil__evidence* e) {
 
 static int fill_profile(void* what, vigil__sink sink, void* arg) {
   return vigil__cpu_profile_write(what, sink, arg);
-}
-
-static int fill_snapshot(void* what, vigil__sink sink, void* arg) {
-  return vigil__heap_snapshot_write(what, sink, arg);
 }
 
 int vigil__evidence_fill(void* what, vigil__sink sink, void* arg) {
@@ -126,25 +96,6 @@ void vigil__evidence_profiles(struct vigil__evidence* e,
   else if (e->alloc_error != 0)
     vigil__incident_none(i, VIGIL__PIECE_ALLOC, "V8 says %s",
                          strerror(-e->alloc_error));
-}
-
-void vigil__evidence_heap(struct vigil__evidence* e,
-                          struct vigil__incident* i) {
-  if (e->snapshot != NULL)
-    vigil__incident_write(i, VIGIL__PIECE_HEAP, fill_snapshot, e->snapshot);
-  else if (e->snapshot_error == -EFBIG)
-    vigil__incident_none(i, VIGIL__PIECE_HEAP,
-                         "the heap has %" PRIu64 " MB, and one of more than %"
-                         PRIu64 " MB would stop the loop for long",
-                         e->snapshot_need >> 20, HEAP_MOST >> 20);
-  else if (e->snapshot_error == -ENOMEM)
-    vigil__incident_none(i, VIGIL__PIECE_HEAP,
-                         "it may need %" PRIu64 " MB of memory, %" PRIu64
-                         " MB are left",
-                         e->snapshot_need >> 20, e->snapshot_have >> 20);
-  else if (e->snapshot_error != 0)
-    vigil__incident_none(i, VIGIL__PIECE_HEAP, "V8 says %s",
-                         strerror(-e->snapshot_error));
 }
 
 void vigil__evidence_free(struct vigil__evidence* e) {

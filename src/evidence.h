@@ -20,13 +20,9 @@ struct vigil__evidence {
   bool profile_runs;            /* Own thread only, as the next one. */
   bool alloc_runs;
   struct vigil__cpu_profile* profile;
-  struct vigil__heap_snapshot* snapshot;
   struct vigil__json alloc;     /* The allocation profile as a file. */
   int profile_error;
   int alloc_error;
-  int snapshot_error;
-  uint64_t snapshot_need;
-  uint64_t snapshot_have;
 };
 
 /* Watch thread. VIGIL__CAPTURE_* that the incident should hold; what is missing
@@ -39,12 +35,9 @@ void vigil__evidence_init(struct vigil__evidence* e,
                           struct vigil__isolate* iso,
                           struct vigil__loop* loop);
 
-/* Jobs; `arg` is the evidence. The last one gives back what is V8's; no harm
- * when there is nothing. */
+/* Jobs; `arg` is the evidence. */
 void vigil__evidence_start(void* arg);
 void vigil__evidence_stop(void* arg);
-void vigil__evidence_snapshot(void* arg);
-void vigil__evidence_release(void* arg);
 
 /* Watch thread, after the start: whether anything runs. */
 bool vigil__evidence_started(const struct vigil__evidence* e);
@@ -53,8 +46,6 @@ bool vigil__evidence_started(const struct vigil__evidence* e);
  * frees what is not V8's. */
 void vigil__evidence_profiles(struct vigil__evidence* e,
                               struct vigil__incident* i);
-void vigil__evidence_heap(struct vigil__evidence* e,
-                          struct vigil__incident* i);
 
 /* Watch thread, at the end. */
 void vigil__evidence_free(struct vigil__evidence* e);

@@ -7,6 +7,7 @@
 #include "cause.h"
 #include "clock.h"
 #include "probe.h"
+#include "room.h"
 
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ void vigil__figures_stall(struct vigil__probe* p,
                           vigil__mono_t now,
                           uint64_t gc_ns,
                           struct vigil__figures* f);
+
+/* Memory that a snapshot may take. */
+void vigil__figures_room(struct vigil__room* room);
 
 /* How long work waited for the thread pool in the time from `from` until now,
  * at most a minute: p99, or the oldest that waits if that is longer, and the

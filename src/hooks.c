@@ -138,9 +138,11 @@ void vigil_init(void) {
   uv__vigil_hooks = &hooks;
 }
 
+static struct vigil__isolate* main_iso;
+
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
-  vigil__capture_leave(iso);
+  vigil__capture_leave(iso, iso == main_iso);
 }
 
 bool vigil__on(void) {
@@ -190,6 +192,8 @@ void vigil_attach(void* isolate,
   else
     vigil__isolate_code_range(iso, &probe->jit.lo, &probe->jit.hi);
   vigil__thread_attach(loop, iso, probe, thread_id, name);
+  if (thread_id == 0)
+    main_iso = iso;
   if (thread_id == 0 && config.signal != 0)
     take_signal();
   if (config.mode == VIGIL__MODE_ON)

@@ -108,18 +108,23 @@ static int sink(void* arg, const char* data, size_t len) {
   return vigil__artifact_file_write(t->file, data, len);
 }
 
+static int open_file(struct vigil__incident* i,
+                     enum vigil__piece piece,
+                     struct vigil__artifact_file** file) {
+  if (i->piece[piece].name[0] == '\0')
+    vigil__incident_name(i, piece);
+  return vigil__artifact_file_open(&i->artifact, i->piece[piece].name,
+                                   i->grant.bytes, file);
+}
+
 void vigil__incident_write(struct vigil__incident* i,
                            enum vigil__piece piece,
                            vigil__fill fill,
                            void* what) {
   struct target t = { .incident = i };
-  char* name = i->piece[piece].name;
-  int err;
+  int err = open_file(i, piece, &t.file);
   int r;
 
-  if (name[0] == '\0')
-    vigil__incident_name(i, piece);
-  err = vigil__artifact_file_open(&i->artifact, name, i->grant.bytes, &t.file);
   if (err == 0) {
     err = fill(what, sink, &t);
     if (err != 0)
@@ -127,6 +132,30 @@ void vigil__incident_write(struct vigil__incident* i,
     else if ((r = vigil__artifact_file_close(t.file)) != 0)
       err = r;
   }
+  vigil__incident_ended(i, piece, err);
+}
+
+int vigil__incident_child(struct vigil__incident* i,
+                          enum vigil__piece piece,
+                          struct vigil__child* child) {
+  struct vigil__artifact_file* file;
+  int err = open_file(i, piece, &file);
+
+  if (err == 0) {
+    err = vigil__child_open(child, file);
+    if (err != 0)
+      vigil__artifact_file_drop(file);
+  }
+  if (err != 0)
+    vigil__incident_ended(i, piece, err);
+  return err;
+}
+
+void vigil__incident_ended(struct vigil__incident* i,
+                           enum vigil__piece piece,
+                           int err) {
+  char* name = i->piece[piece].name;
+
   if (err == -ENODATA) {
     snprintf(i->piece[piece].note, VIGIL__NOTE, "nothing was seen yet");
     name[0] = '\0';

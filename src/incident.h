@@ -6,6 +6,7 @@
 
 #include "artifact.h"
 #include "budget_ask.h"
+#include "child.h"
 #include "cause.h"
 #include "config.h"
 #include "gc.h"
@@ -67,6 +68,17 @@ struct vigil__self {
   uint64_t snapshot_ns;
 };
 
+/* How the heap snapshot was taken. */
+struct vigil__snapshot_figures {
+  const char* mode;             /* NULL: none was tried. */
+  unsigned tries;
+  uint64_t heap_bytes;
+  uint64_t rest_ns;             /* Of the pause: before the fork... */
+  uint64_t fork_ns;             /* ...and in it. */
+  uint64_t child_ns;
+  uint64_t child_bytes;
+};
+
 #define VIGIL__NOTE 160
 
 struct vigil__incident {
@@ -80,6 +92,7 @@ struct vigil__incident {
     char name[VIGIL__ARTIFACT_NAME];  /* "": not written... */
     char note[VIGIL__NOTE];           /* ...and why. */
   } piece[VIGIL__PIECES];
+  struct vigil__snapshot_figures snapshot;
   /* Set by anyone: what is being written is dropped soon. Only shortens work,
    * so relaxed on both sides. */
   atomic_bool give_up;
@@ -102,6 +115,15 @@ void vigil__incident_write(struct vigil__incident* i,
                            enum vigil__piece piece,
                            vigil__fill fill,
                            void* what);
+
+/* The same, but a forked child shall fill it: opens the file for it. 0, or
+ * -errno, and that is its note. Then ended() with how that went. */
+int vigil__incident_child(struct vigil__incident* i,
+                          enum vigil__piece piece,
+                          struct vigil__child* child);
+void vigil__incident_ended(struct vigil__incident* i,
+                           enum vigil__piece piece,
+                           int err);
 
 /* There is none, and why. Keeps an earlier note. */
 __attribute__((format(printf, 3, 4)))

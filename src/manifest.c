@@ -95,6 +95,23 @@ static void pool(struct vigil__json* j, const struct vigil__pool_copy* p) {
   vigil__json_end(j);
 }
 
+static void snapshot(struct vigil__json* j,
+                     const struct vigil__snapshot_figures* s) {
+  if (s->mode == NULL) {
+    vigil__json_null(j, "heapSnapshot");
+    return;
+  }
+  vigil__json_object(j, "heapSnapshot");
+  vigil__json_string(j, "mode", s->mode);
+  vigil__json_uint(j, "tries", s->tries);
+  vigil__json_uint(j, "heapBytes", s->heap_bytes);
+  vigil__json_ms(j, "restMs", s->rest_ns);
+  vigil__json_ms(j, "forkMs", s->fork_ns);
+  vigil__json_ms(j, "childMs", s->child_ns);
+  vigil__json_uint(j, "childBytes", s->child_bytes);
+  vigil__json_end(j);
+}
+
 /* Why a piece is missing; nothing for one that is there or was not wanted. */
 static void note(struct vigil__json* j, const char* key, const char* text) {
   if (text[0] == '\0')
@@ -136,6 +153,7 @@ void vigil__manifest_write(struct vigil__json* j,
   vigil__json_ms(j, "startMs", self->start_ns);
   vigil__json_ms(j, "stopMs", self->stop_ns);
   vigil__json_ms(j, "snapshotMs", self->snapshot_ns);
+  snapshot(j, &i->snapshot);
   for (k = 0; k < VIGIL__PIECES; k++)
     note(j, missing[k], i->piece[k].note);
   vigil__artifact_describe(&i->artifact, j);

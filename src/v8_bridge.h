@@ -74,20 +74,36 @@ int vigil__cpu_profile_write(struct vigil__cpu_profile* profile,
 /* The same; with many functions it takes a while. */
 void vigil__cpu_profile_free(struct vigil__cpu_profile* profile);
 
-/* Own thread; stops the world for its whole length. 0; -EFBIG when the heap is
- * over `most` bytes (`*need` has them); -ENOMEM when it is too big for the
- * memory that is left (`*need`, `*have` in bytes). */
+/* Own thread. Bytes that objects take, garbage included. */
+uint64_t vigil__heap_used(struct vigil__isolate* iso);
+
+/* Own thread; stops the world for its whole length. `redact`: the strings show
+ * their lengths only. 0; -ENOMEM; -ECANCELED, V8 gave it up. */
 int vigil__heap_snapshot_take(struct vigil__isolate* iso,
-                              uint64_t most,
-                              struct vigil__heap_snapshot** snapshot,
-                              uint64_t* need,
-                              uint64_t* have);
+                              int redact,
+                              struct vigil__heap_snapshot** snapshot);
 /* Any one thread, as above. */
 int vigil__heap_snapshot_write(struct vigil__heap_snapshot* snapshot,
                                vigil__sink sink,
                                void* arg);
 /* Own thread. */
 void vigil__heap_snapshot_free(struct vigil__heap_snapshot* snapshot);
+
+/* Own thread. Brings V8's helpers to rest, has `fork(arg)` fork (like fork(2),
+ * but -errno), and lets them go on; stops the loop for that long. In the child
+ * `child(arg)` runs, which must not return and may take snapshots; when V8
+ * cannot go on there, `failed(arg, -ENOMEM)` ends it. `wait`: also for what V8
+ * sweeps of C++ objects, else -EBUSY while it does. The child's process id, or
+ * -errno; -ENOTSUP: not with this program's V8 flags. */
+struct vigil__forking {
+  int (*fork)(void* arg);
+  void (*child)(void* arg);
+  void (*failed)(void* arg, int error);
+};
+int vigil__heap_fork(struct vigil__isolate* iso,
+                     int wait,
+                     const struct vigil__forking* what,
+                     void* arg);
 
 /* Own thread. A sampling allocation profile; V8 has one for all who want it.
  * 0, or -EBUSY: somebody else's runs. */

@@ -13,7 +13,13 @@
 
 namespace v8::internal {
 void DetachCpuProfiler(v8::CpuProfiler* profiler);  // v8-profile-detach.patch
-}
+void HideContentsInHeapSnapshots(bool hide);        // v8-heap-redact.patch
+int ForkWithHeap(v8::Isolate* isolate,              // v8-heap-fork.patch
+                 bool wait,
+                 int (*fork)(void* data),
+                 void (*child)(void* data),
+                 void* data);
+}  // namespace v8::internal
 
 struct vigil__cpu_profile {
   vigil__isolate* iso;
@@ -125,32 +131,63 @@ void vigil__cpu_profile_free(vigil__cpu_profile* profile) {
   delete profile;
 }
 
-int vigil__heap_snapshot_take(vigil__isolate* iso,
-                              uint64_t most,
-                              vigil__heap_snapshot** snapshot,
-                              uint64_t* need,
-                              uint64_t* have) {
+uint64_t vigil__heap_used(vigil__isolate* iso) {
   v8::HeapStatistics stats;
   iso->isolate->GetHeapStatistics(&stats);
-  if (stats.used_heap_size() > most) {
-    *need = stats.used_heap_size();
-    return -EFBIG;
-  }
-  // A snapshot takes about as much again as the heap; in the same cgroup the
-  // kernel would take the process for it.
-  *need = 2 * stats.used_heap_size() + (UINT64_C(32) << 20);
-  *have = uv_get_available_memory();
-  if (*have < *need) return -ENOMEM;
+  return stats.used_heap_size();
+}
+
+int vigil__heap_snapshot_take(vigil__isolate* iso,
+                              int redact,
+                              vigil__heap_snapshot** snapshot) {
   auto* s = new (std::nothrow) vigil__heap_snapshot{};
   if (s == nullptr) return -ENOMEM;
   v8::HandleScope scope(iso->isolate);
+  v8::internal::HideContentsInHeapSnapshots(redact != 0);
   s->snapshot = iso->isolate->GetHeapProfiler()->TakeHeapSnapshot();
+  v8::internal::HideContentsInHeapSnapshots(false);
   if (s->snapshot == nullptr) {
     delete s;
     return -ECANCELED;
   }
   *snapshot = s;
   return 0;
+}
+
+namespace {
+
+// Of the child: all it has to know when V8 ends it.
+const vigil__forking* forked;
+void* forked_arg;
+
+[[noreturn]] void OutOfMemory() {
+  forked->failed(forked_arg, -ENOMEM);
+  __builtin_unreachable();
+}
+
+void InChild(void* isolate) {
+  auto* i = static_cast<v8::Isolate*>(isolate);
+  std::set_terminate(OutOfMemory);
+  std::set_new_handler(OutOfMemory);
+  i->SetOOMErrorHandler([](const char*, const v8::OOMDetails&) { OutOfMemory(); });
+  i->SetFatalErrorHandler([](const char*, const char*) {
+    forked->failed(forked_arg, -EFAULT);
+  });
+  forked->child(forked_arg);
+}
+
+int DoFork(void*) { return forked->fork(forked_arg); }
+
+}  // namespace
+
+int vigil__heap_fork(vigil__isolate* iso,
+                     int wait,
+                     const vigil__forking* what,
+                     void* arg) {
+  forked = what;  // One at a time: see capture.c.
+  forked_arg = arg;
+  return v8::internal::ForkWithHeap(iso->isolate, wait != 0, DoFork, InChild,
+                                    iso->isolate);
 }
 
 int vigil__heap_snapshot_write(vigil__heap_snapshot* snapshot,

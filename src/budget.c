@@ -32,7 +32,8 @@ static enum vigil__budget_answer decide_time(
     if (e->ratio == 0)
       continue;
     age = vigil__budget_age(state, e);
-    if ((e->finished || e->alive) && age < config->cooldown_ns)
+    if ((e->finished || e->alive) && age < config->cooldown_ns &&
+        ratio < VIGIL__BUDGET_LAST)
       return VIGIL__BUDGET_COOLDOWN;
     if (age >= VIGIL__BUDGET_HOUR_NS)
       continue;

@@ -20,6 +20,9 @@ extern "C" {
 #define VIGIL__BUDGET_KEPT 1024u        /* Incidents on disk. */
 #define VIGIL__BUDGET_LEAST (UINT64_C(1) << 20)  /* Bytes worth beginning. */
 #define VIGIL__BUDGET_HOUR_NS (3600 * VIGIL__SEC)
+/* The ratio of an incident that ends the process: it cannot wait for the end of
+ * a cool-down, but counts in its hour as any other. */
+#define VIGIL__BUDGET_LAST UINT64_C(1000000)
 #define VIGIL__BUDGET_FREE (UINT64_C(256) << 20)  /* VIGIL_DISK_FREE=auto... */
 #define VIGIL__BUDGET_FREE_PART 20      /* ...or this part, if that is less. */
 

@@ -76,6 +76,8 @@ static bool unfinished;
 /* Set by leave() with release, so that the watch thread sees the stopped
  * profile; read with acquire. */
 static atomic_bool leaving;
+/* Set by hurry() in the same way. */
+static atomic_bool hurried;
 
 /* On failure the isolate has gone, and leave() is about to wake us. */
 static void ask(enum stage stage, void (*fn)(void* arg), void* arg) {
@@ -196,6 +198,7 @@ static uint64_t ask_release(void) {
 }
 
 static uint64_t ask_snapshot(void) {
+  snapshot.wait = atomic_load_explicit(&hurried, memory_order_relaxed);
   if (!(c.want & VIGIL__CAPTURE_HEAP) ||
       !vigil__snapshot_prepare(&snapshot, &c.incident))
     return ask_release();
@@ -208,7 +211,7 @@ static uint64_t ask_alloc(void) {
   const unsigned has = c.want;
 
   c.want = own.want = 0;
-  if (has & VIGIL__CAPTURE_ALLOC ||
+  if (snapshot.wait || has & VIGIL__CAPTURE_ALLOC ||
       !(c.config->capture & VIGIL__CAPTURE_ALLOC))
     return ask_release();
   c.want = own.want = VIGIL__CAPTURE_ALLOC;
@@ -254,12 +257,24 @@ static uint64_t after_start(vigil__mono_t now) {
   return c.profile_ns;
 }
 
+/* The heap has reached its limit: what was begun has been stopped. */
+static uint64_t step_hurried(void) {
+  vigil__evidence_profiles(&own, &c.incident);
+  if (c.want & VIGIL__CAPTURE_CPU && c.incident.piece[VIGIL__PIECE_CPU].name[0] == '\0')
+    vigil__incident_none(&c.incident, VIGIL__PIECE_CPU,
+                         "the heap reached its limit first");
+  return ask_snapshot();
+}
+
 uint64_t vigil__capture_step(vigil__mono_t now) {
   if (c.stage == IDLE)
     return 0;
   if (c.stage != WRITING &&
       atomic_load_explicit(&leaving, memory_order_acquire))
     return step_leaving();
+  if (c.stage >= STARTING && c.stage <= STOPPING &&
+      atomic_load_explicit(&hurried, memory_order_acquire))
+    return step_hurried();
   switch (c.stage) {
     case STARTING:
       return after_start(now);
@@ -349,12 +364,15 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
   vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
   vigil__snapshot_init(&snapshot, c.config, trigger->iso, trigger->loop);
   atomic_store_explicit(&leaving, false, memory_order_relaxed);
+  atomic_store_explicit(&hurried, false, memory_order_relaxed);
   holding = trigger->iso;
   reading = unfinished = true;
   uv_mutex_unlock(&lock);
   c.begun = vigil__os.mono();
   c.calm = 0;
   c.deadline = c.begun + START_WAIT;
+  if (trigger->last)
+    atomic_store_explicit(&hurried, true, memory_order_relaxed);
   c.profile_ns = trigger->profile_ns != 0 ? trigger->profile_ns
                                           : c.config->cpu_profile_ns;
   c.want = own.want = vigil__evidence_plan(&c.incident);
@@ -371,6 +389,32 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
     ask_snapshot();
   }
   return 0;
+}
+
+bool vigil__capture_unfinished(void) {
+  bool is;
+
+  uv_mutex_lock(&lock);
+  is = unfinished;
+  uv_mutex_unlock(&lock);
+  return is;
+}
+
+bool vigil__capture_hurry(struct vigil__isolate* iso) {
+  bool mine;
+
+  uv_mutex_lock(&lock);
+  mine = unfinished && holding == iso && getpid() == c.pid;
+  if (mine && vigil__job_cancel()) {
+    /* What V8 allocates for it could be what ends the program. */
+    own.alloc_dropped = true;
+    vigil__evidence_stop(&own);
+    atomic_store_explicit(&hurried, true, memory_order_release);
+  }
+  uv_mutex_unlock(&lock);
+  if (mine)
+    c.wake();
+  return mine;
 }
 
 /* Under the lock. */

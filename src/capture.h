@@ -39,6 +39,13 @@ const struct vigil__isolate* vigil__capture_of(void);
  * Once it has been for 3 s the profile ends early. */
 void vigil__capture_calm(bool calm, vigil__mono_t now);
 
+/* The isolate's own thread, where no job runs any more because V8 gives up:
+ * what is being made of it, if anything is, gets its heap snapshot now. Whether
+ * there is such a one; the jobs are for the caller to serve. */
+bool vigil__capture_hurry(struct vigil__isolate* iso);
+/* Any thread: it is still being made. */
+bool vigil__capture_unfinished(void);
+
 /* Watch thread. The directory of the last incident that ended; "": none. */
 const char* vigil__capture_last(void);
 

@@ -109,6 +109,10 @@ static const struct variable variables[] = {
     "to a heap of 128 MB." },
   { "VIGIL_HEAP_TIME", FIELD(heap_time_ns), "5m", DURATION(VIGIL__SEC, HOUR),
     "A child that has not written its snapshot after this long is ended." },
+  { "VIGIL_NEAR_HEAP_LIMIT", FIELD(near_heap_limit), "1", COUNT(0, 10),
+    "How many heap snapshots a process takes when its main thread's heap "
+    "reaches its limit. The program stands still for it, 30 s at most, and "
+    "then ends as ever." },
   { "VIGIL_REDACT", FIELD(redact), "off", WORD(switch_words),
     "Whether heap snapshots show only the lengths of strings. Names of "
     "properties, functions and files stay." },

@@ -59,7 +59,8 @@ void vigil__evidence_stop(void* arg) {
   if (e->profile_runs)
     vigil__cpu_profile_stop(e->profile);
   if (e->alloc_runs)
-    e->alloc_error = vigil__alloc_profile_stop(e->iso, &e->alloc);
+    e->alloc_error = vigil__alloc_profile_stop(
+        e->iso, e->alloc_dropped ? NULL : &e->alloc);
   e->profile_runs = e->alloc_runs = false;
   end(e, began, &e->self.stop_ns);
 }

@@ -19,6 +19,7 @@ struct vigil__evidence {
   struct vigil__self self;      /* What the jobs cost the loop. */
   bool profile_runs;            /* Own thread only, as the next one. */
   bool alloc_runs;
+  bool alloc_dropped;           /* It shall be stopped, not looked at. */
   struct vigil__cpu_profile* profile;
   struct vigil__json alloc;     /* The allocation profile as a file. */
   int profile_error;

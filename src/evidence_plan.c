@@ -10,10 +10,12 @@ static unsigned plan(struct vigil__incident* i) {
   unsigned want = (unsigned) i->config->capture;
   int k;
 
-  if (t->demand && t->want & VIGIL__CAPTURE_WITHOUT)
+  if (t->want & VIGIL__CAPTURE_WITHOUT)
     return want & ~VIGIL__CAPTURE_ALLOC & ~(unsigned) t->want;
+  if (t->want != 0)
+    return (unsigned) t->want;
   if (t->demand)
-    return t->want != 0 ? (unsigned) t->want : want & ~VIGIL__CAPTURE_ALLOC;
+    return want & ~VIGIL__CAPTURE_ALLOC;
   if (cause == VIGIL__CAUSE_STARVED || cause == VIGIL__CAUSE_THROTTLED ||
       cause == VIGIL__CAUSE_SUSPENDED) {
     for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++)

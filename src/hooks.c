@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "config.h"
 #include "demand.h"
+#include "limit.h"
 #include "log.h"
 #include "loop.h"
 #include "pool.h"
@@ -134,6 +135,7 @@ void vigil_init(void) {
     return;
   }
   vigil__watch_init(&config);
+  vigil__limit_init(&config, vigil__watch_wake);
   on = true;
   uv__vigil_hooks = &hooks;
 }
@@ -173,7 +175,8 @@ void vigil_attach(void* isolate,
                   void* env,
                   struct uv_loop_s* loop,
                   uint64_t thread_id,
-                  const char* name) {
+                  const char* name,
+                  bool own_heap_limit) {
   struct vigil__isolate* iso;
   struct vigil__probe* probe;
 
@@ -194,6 +197,8 @@ void vigil_attach(void* isolate,
   vigil__thread_attach(loop, iso, probe, thread_id, name);
   if (thread_id == 0)
     main_iso = iso;
+  if (thread_id == 0 && own_heap_limit && config.near_heap_limit != 0)
+    vigil__isolate_watch_limit(iso, vigil__limit_reached);
   if (thread_id == 0 && config.signal != 0)
     take_signal();
   if (config.mode == VIGIL__MODE_ON)

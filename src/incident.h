@@ -41,6 +41,7 @@ struct vigil__trigger {
   const char* unit;             /* ...which is "ms" (of ns) or "%" (of ppm). */
   uint64_t ratio;               /* Figure in 1/1000 of its limit; on demand 0. */
   bool again;                   /* It was refused before. */
+  bool last;                    /* The program ends with it: do not wait. */
   char headline[192];           /* What happened, for people. */
   struct vigil__lag lag;
   struct vigil__window_span span;

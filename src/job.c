@@ -9,11 +9,12 @@
 enum { FREE, ASKED, RUNNING, DONE };
 
 /* number << 2 | state, in one word so that a late request sees both at once.
- * Releasing writes publish fn, arg (ask) and the job's effects (done); the
- * acquiring reads in run() and vigil__job_take() pair with them. */
+ * Releasing writes publish fn, arg, iso (ask) and the job's effects (done); the
+ * acquiring reads in run(), serve() and take() pair with them. */
 static _Atomic uint64_t current;
 static void (*job_fn)(void* arg);
 static void* job_arg;
+static struct vigil__isolate* job_iso;
 static void (*job_done)(void);
 
 static unsigned state_of(uint64_t word) {
@@ -49,12 +50,20 @@ int vigil__job_ask(struct vigil__isolate* iso,
 
   job_fn = fn;
   job_arg = arg;
+  job_iso = iso;
   job_done = done;
   atomic_store_explicit(&current, number << 2 | ASKED, memory_order_release);
   err = vigil__isolate_run(iso, run, (void*) (uintptr_t) number);
   if (err != 0)
     move(number, ASKED, FREE);
   return err;
+}
+
+void vigil__job_serve(struct vigil__isolate* iso) {
+  const uint64_t word = atomic_load_explicit(&current, memory_order_acquire);
+
+  if (state_of(word) == ASKED && job_iso == iso)
+    run((void*) (uintptr_t) (word >> 2));
 }
 
 bool vigil__job_take(void) {

@@ -24,6 +24,10 @@ int vigil__job_ask(struct vigil__isolate* iso,
                    void* arg,
                    void (*done)(void));
 
+/* The isolate's own thread, which runs no request of V8's now: does the job that
+ * waits for it, if one does. */
+void vigil__job_serve(struct vigil__isolate* iso);
+
 /* Watch thread. True once after the job ran: its effects are visible. */
 bool vigil__job_take(void);
 

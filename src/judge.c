@@ -144,9 +144,7 @@ static void headline(struct vigil__trigger* t,
            amount(limit, share, r->limit), t->thread);
 }
 
-void vigil__judge_end(struct vigil__trigger* t,
-                      const struct vigil__rule_result* rule,
-                      const char* who) {
+static void why(struct vigil__trigger* t) {
   const vigil__mono_t now = vigil__os.mono();
   const uint64_t span_ns = t->span.end - t->span.begin;
 
@@ -160,6 +158,12 @@ void vigil__judge_end(struct vigil__trigger* t,
     t->figures.gc_ns = t->figures.busy_ns;
   t->figures.lag_ns = t->lag.p99_ns;
   vigil__cause_decide(&t->figures, &t->why);
+}
+
+void vigil__judge_end(struct vigil__trigger* t,
+                      const struct vigil__rule_result* rule,
+                      const char* who) {
+  why(t);
   if (rule == NULL) {
     t->rule = who;
     t->demand = true;
@@ -176,6 +180,19 @@ void vigil__judge_end(struct vigil__trigger* t,
   t->ratio = rule->ratio;
   t->again = rule->again;
   headline(t, rule);
+}
+
+void vigil__judge_limit(struct vigil__trigger* t, uint64_t limit) {
+  why(t);
+  t->rule = "heap-limit";
+  t->unit = "%";
+  t->value = t->limit = 100 * 10000;
+  t->ratio = VIGIL__BUDGET_LAST;
+  t->last = true;
+  t->want = VIGIL__CAPTURE_HEAP | (config->capture & VIGIL__CAPTURE_BEFORE);
+  snprintf(t->headline, sizeof(t->headline),
+           "the heap has reached its limit of %" PRIu64 " MB (%s)",
+           limit >> 20, t->thread);
 }
 
 void vigil__judge_drop(struct vigil__trigger* trigger) {

@@ -16,8 +16,9 @@
  * loop for too long. */
 #define INPROCESS_MOST (128 * MB)
 
-/* What V8 sweeps is done in less; after the last it is waited for. */
-#define TRIES 10
+/* A collection that is under way is mostly done in less; after the last try it
+ * is interrupted. */
+#define TRIES 20
 
 /* Watch thread. */
 static struct vigil__room_learnt learnt;
@@ -98,7 +99,7 @@ static void take(struct vigil__snapshot* s) {
                                          &s->taken);
     return;
   }
-  r = vigil__heap_fork(s->iso, s->tries == TRIES, &forked, s);
+  r = vigil__heap_fork(s->iso, s->wait || s->tries == TRIES, &forked, s);
   s->error = r < 0 ? r : 0;
 }
 

@@ -28,6 +28,7 @@ struct vigil__snapshot {
   enum vigil__heap_mode mode;
   bool fell_back;
   unsigned tries;
+  bool wait;                    /* Now: there is no later. */
   struct vigil__room room;
   struct vigil__child child;
   struct vigil__heap_snapshot* taken;  /* In the process. */

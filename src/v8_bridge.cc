@@ -37,12 +37,21 @@ void OnGCEnd(v8::Isolate* isolate,
                  stats.heap_size_limit());
 }
 
+// The limit stays what it is: the program ends as it would without us.
+size_t OnHeapLimit(void* data, size_t limit, size_t) {
+  auto* iso = static_cast<vigil__isolate*>(data);
+  iso->limit_reached(iso, limit);
+  return limit;
+}
+
 // Node runs it on the isolate's thread, at the end of FreeEnvironment() and in
 // process.reallyExit(); once only.
 void OnExit(void* data) {
   auto* iso = static_cast<vigil__isolate*>(data);
   iso->listener.reset();  // Before the code map goes.
   iso->leaving(iso);
+  if (iso->limit_reached != nullptr)
+    iso->isolate->RemoveNearHeapLimitCallback(OnHeapLimit, 0);
   iso->isolate->RemoveGCPrologueCallback(OnGCBegin, iso);
   iso->isolate->RemoveGCEpilogueCallback(OnGCEnd, iso);
   vigil__isolate_unref(iso);
@@ -72,6 +81,12 @@ vigil__isolate* vigil__isolate_attach(void* isolate,
   iso->isolate->AddGCEpilogueCallback(OnGCEnd, iso);
   node::AtExit(iso->env, OnExit, iso);
   return iso;
+}
+
+void vigil__isolate_watch_limit(vigil__isolate* iso,
+                                void (*reached)(vigil__isolate*, uint64_t)) {
+  iso->limit_reached = reached;
+  iso->isolate->AddNearHeapLimitCallback(OnHeapLimit, iso);
 }
 
 void vigil__isolate_ref(vigil__isolate* iso) {

@@ -43,6 +43,12 @@ void vigil__isolate_gc(struct vigil__isolate* iso, struct vigil__gc_copy* copy);
 /* Any thread; it lives as long as the isolate. */
 struct vigil__gc* vigil__isolate_pauses(struct vigil__isolate* iso);
 
+/* Own thread, once: V8 calls `reached` on it when the heap is at its limit, before
+ * it gives the program up. */
+void vigil__isolate_watch_limit(struct vigil__isolate* iso,
+                                void (*reached)(struct vigil__isolate* iso,
+                                                uint64_t limit));
+
 /* Own thread. The addresses at which V8 puts compiled code; 0, 0: anywhere. */
 void vigil__isolate_code_range(struct vigil__isolate* iso,
                                uint64_t* lo,

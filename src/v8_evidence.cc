@@ -167,6 +167,9 @@ void* forked_arg;
 
 void InChild(void* isolate) {
   auto* i = static_cast<v8::Isolate*>(isolate);
+  // It may be at its limit: the child needs a little, for itself only.
+  i->AddNearHeapLimitCallback(
+      [](void*, size_t limit, size_t) { return limit + limit / 4; }, nullptr);
   std::set_terminate(OutOfMemory);
   std::set_new_handler(OutOfMemory);
   i->SetOOMErrorHandler([](const char*, const v8::OOMDetails&) { OutOfMemory(); });
@@ -214,23 +217,25 @@ int vigil__alloc_profile_start(vigil__isolate* iso) {
 int vigil__alloc_profile_stop(vigil__isolate* iso, vigil__json* j) {
   v8::HandleScope scope(iso->isolate);
   v8::HeapProfiler* profiler = iso->isolate->GetHeapProfiler();
+  if (j == nullptr) {
+    profiler->StopSamplingHeapProfiler();
+    return 0;
+  }
   std::unique_ptr<v8::AllocationProfile> profile(
       profiler->GetAllocationProfile());
   if (profile == nullptr) return -ECANCELED;  // The app has stopped it.
-  if (j != nullptr) {
+  vigil__json_object(j, nullptr);
+  WriteNode(j, iso->isolate, "head", profile->GetRootNode());
+  vigil__json_array(j, "samples");
+  for (const auto& sample : profile->GetSamples()) {
     vigil__json_object(j, nullptr);
-    WriteNode(j, iso->isolate, "head", profile->GetRootNode());
-    vigil__json_array(j, "samples");
-    for (const auto& sample : profile->GetSamples()) {
-      vigil__json_object(j, nullptr);
-      vigil__json_uint(j, "size", sample.size * sample.count);
-      vigil__json_uint(j, "nodeId", sample.node_id);
-      vigil__json_uint(j, "ordinal", sample.sample_id);
-      vigil__json_end(j);
-    }
-    vigil__json_end(j);
+    vigil__json_uint(j, "size", sample.size * sample.count);
+    vigil__json_uint(j, "nodeId", sample.node_id);
+    vigil__json_uint(j, "ordinal", sample.sample_id);
     vigil__json_end(j);
   }
+  vigil__json_end(j);
+  vigil__json_end(j);
   profiler->StopSamplingHeapProfiler();
-  return j == nullptr ? 0 : vigil__json_finish(j);
+  return vigil__json_finish(j);
 }

@@ -31,6 +31,7 @@ struct vigil__isolate {
   node::Environment* env;
   void (*leaving)(vigil__isolate* iso);
   vigil__gc* gc;
+  void (*limit_reached)(vigil__isolate* iso, uint64_t limit) = nullptr;
   // Own thread.
   std::unique_ptr<vigil::Listener> listener;
   // Guards `gone`: while it is held the environment cannot go away.

@@ -187,8 +187,11 @@ static void serve_demand(void) {
   if (find(demand.thread_id, &trigger)) {
     trigger.want = demand.want;
     trigger.profile_ns = demand.profile_ns;
-    vigil__judge_end(&trigger, NULL,
-                     demand.ticket == 0 ? "a signal" : "node:vigil");
+    if (demand.heap_limit != 0)
+      vigil__judge_limit(&trigger, demand.heap_limit);
+    else
+      vigil__judge_end(&trigger, NULL,
+                       demand.ticket == 0 ? "a signal" : "node:vigil");
     err = vigil__capture_begin(&trigger);
     vigil__judge_drop(&trigger);
   }

@@ -4,6 +4,7 @@
 #include "capture.h"
 
 #include "evidence.h"
+#include "hold.h"
 #include "job.h"
 #include "os.h"
 #include "probe.h"
@@ -12,24 +13,19 @@
 #include "snapshot.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>     /* snprintf */
 #include <string.h>
-#include <unistd.h>    /* getpid */
-#include "uv.h"
 
 /* A loop that reaches no safe point for so long is in native code or in a
  * system call, and a profile begun after that would show the aftermath. */
 #define START_WAIT (30 * VIGIL__SEC)
+#define NO_SAFE_POINT "the loop reached no safe point for 30 s"
 
 /* What an incident holds of the time before it. */
 #define BEFORE (60 * VIGIL__SEC)
 
 /* A profile is long enough once the loop has recovered for this long. */
 #define CALM (3 * VIGIL__SEC)
-
-/* To end a child and describe the incident without what it wrote. */
-#define GIVE_UP (500 * VIGIL__MS)
 
 /* How often a child that writes is looked at. */
 #define LOOK (50 * VIGIL__MS)
@@ -42,12 +38,10 @@ enum stage {
   RELEASING
 };
 
-/* Watch thread only, but `config` and `wake`, which do not change, and
- * `incident.give_up`. */
+/* Watch thread only, but `wake`, which does not change, and `incident.give_up`. */
 static struct {
   const struct vigil__config* config;
   void (*wake)(void);
-  pid_t pid;               /* A fork child has no watch thread. */
   enum stage stage;
   unsigned want;           /* VIGIL__CAPTURE_* */
   uint64_t profile_ns;
@@ -60,24 +54,10 @@ static struct {
   char last[VIGIL__DIR_MAX];  /* Directory of the last incident; "": none. */
 } c;
 
-/* Own thread, in jobs and in leave(); the watch thread reads it after
- * vigil__job_take(), or after it saw `leaving`. */
+/* Own thread, in jobs and in hold.c; the watch thread reads it after
+ * vigil__job_take(), or after it saw that the thread leaves. */
 static struct vigil__evidence own;
 static struct vigil__snapshot snapshot;
-
-/* The handshake with an isolate that leaves, all under `lock`. From begin()
- * until the isolate's memory is given back, `holding` is set; while `reading`,
- * the watch thread may touch that memory. */
-static uv_mutex_t lock;
-static uv_cond_t changed;
-static struct vigil__isolate* holding;
-static bool reading;
-static bool unfinished;
-/* Set by leave() with release, so that the watch thread sees the stopped
- * profile; read with acquire. */
-static atomic_bool leaving;
-/* Set by hurry() in the same way. */
-static atomic_bool hurried;
 
 /* On failure the isolate has gone, and leave() is about to wake us. */
 static void ask(enum stage stage, void (*fn)(void* arg), void* arg) {
@@ -118,22 +98,8 @@ static void finish(const struct vigil__self* self) {
              c.incident.artifact.name);
 }
 
-/* The watch thread needs the isolate's memory no more. */
-static void stop_reading(void) {
-  uv_mutex_lock(&lock);
-  reading = false;
-  uv_cond_broadcast(&changed);
-  uv_mutex_unlock(&lock);
-}
-
-/* `left`: leave() gives the memory back and clears `holding` itself. */
 static void end(bool left) {
-  uv_mutex_lock(&lock);
-  reading = unfinished = false;
-  if (!left)
-    holding = NULL;
-  uv_cond_broadcast(&changed);
-  uv_mutex_unlock(&lock);
+  vigil__hold_end(left);
   vigil__evidence_free(&own);
   vigil__snapshot_free(&snapshot);
   vigil__probe_unref(c.probe);
@@ -141,9 +107,13 @@ static void end(bool left) {
   c.stage = IDLE;
 }
 
-static void ended_first(unsigned wanted, enum vigil__piece piece) {
-  if (c.want & wanted && c.incident.piece[piece].name[0] == '\0')
-    vigil__incident_none(&c.incident, piece, "the thread ended first");
+static void none(unsigned wanted, enum vigil__piece piece, const char* why) {
+  if (c.want & wanted)
+    vigil__incident_none(&c.incident, piece, "%s", why);
+}
+
+static bool has(enum vigil__piece piece) {
+  return c.incident.piece[piece].name[0] != '\0';
 }
 
 /* ---- the steps; each returns when to come back (0: when woken) */
@@ -151,12 +121,7 @@ static void ended_first(unsigned wanted, enum vigil__piece piece) {
 /* A child writes: the isolate is needed no more. */
 static uint64_t begin_writing(bool left) {
   c.stage = WRITING;
-  uv_mutex_lock(&lock);
-  reading = false;
-  if (!left)
-    holding = NULL;
-  uv_cond_broadcast(&changed);
-  uv_mutex_unlock(&lock);
+  vigil__hold_let_go(left);
   return LOOK;
 }
 
@@ -171,6 +136,7 @@ static uint64_t step_writing(vigil__mono_t now) {
 /* The isolate leaves: no job runs any more. What it stopped or took is written
  * as long as leave() waits for it. */
 static uint64_t step_leaving(void) {
+  enum vigil__snapshot_next next = VIGIL__SNAPSHOT_NONE;
   struct vigil__self self;
 
   if (c.stage == RELEASING) {
@@ -178,14 +144,16 @@ static uint64_t step_leaving(void) {
     return 0;
   }
   vigil__evidence_profiles(&own, &c.incident);
-  if (c.stage == TAKING && vigil__job_take() &&
-      vigil__snapshot_after(&snapshot, &c.incident, &own.self) ==
-          VIGIL__SNAPSHOT_CHILD)
+  if (c.stage == TAKING && vigil__job_take())
+    next = vigil__snapshot_after(&snapshot, &c.incident, &own.self);
+  if (next == VIGIL__SNAPSHOT_CHILD)
     return begin_writing(true);
-  ended_first(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU);
-  ended_first(VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP);
+  if (!has(VIGIL__PIECE_CPU))
+    none(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU, "the thread ended first");
+  if (next != VIGIL__SNAPSHOT_TAKEN)
+    none(VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP, "the thread ended first");
   self = own.self;  /* leave() may write it from here on. */
-  stop_reading();
+  vigil__hold_let_go(true);
   finish(&self);
   end(true);
   return 0;
@@ -198,7 +166,7 @@ static uint64_t ask_release(void) {
 }
 
 static uint64_t ask_snapshot(void) {
-  snapshot.wait = atomic_load_explicit(&hurried, memory_order_relaxed);
+  snapshot.wait = vigil__hold_hurried();
   if (!(c.want & VIGIL__CAPTURE_HEAP) ||
       !vigil__snapshot_prepare(&snapshot, &c.incident))
     return ask_release();
@@ -208,10 +176,10 @@ static uint64_t ask_snapshot(void) {
 
 /* No memory for a snapshot: who allocates is told by an allocation profile. */
 static uint64_t ask_alloc(void) {
-  const unsigned has = c.want;
+  const unsigned had = c.want;
 
   c.want = own.want = 0;
-  if (snapshot.wait || has & VIGIL__CAPTURE_ALLOC ||
+  if (snapshot.wait || had & VIGIL__CAPTURE_ALLOC ||
       !(c.config->capture & VIGIL__CAPTURE_ALLOC))
     return ask_release();
   c.want = own.want = VIGIL__CAPTURE_ALLOC;
@@ -241,11 +209,8 @@ static uint64_t after_start(vigil__mono_t now) {
       return c.deadline - now;
     if (!vigil__job_cancel())
       return 0;
-    vigil__incident_none(&c.incident, c.want & VIGIL__CAPTURE_CPU
-                                          ? VIGIL__PIECE_CPU
-                                          : VIGIL__PIECE_ALLOC,
-                         "the loop reached no safe point for %d s",
-                         (int) (START_WAIT / VIGIL__SEC));
+    none(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU, NO_SAFE_POINT);
+    none(VIGIL__CAPTURE_ALLOC, VIGIL__PIECE_ALLOC, NO_SAFE_POINT);
     return ask_snapshot();
   }
   if (!vigil__evidence_started(&own)) {
@@ -260,20 +225,18 @@ static uint64_t after_start(vigil__mono_t now) {
 /* The heap has reached its limit: what was begun has been stopped. */
 static uint64_t step_hurried(void) {
   vigil__evidence_profiles(&own, &c.incident);
-  if (c.want & VIGIL__CAPTURE_CPU && c.incident.piece[VIGIL__PIECE_CPU].name[0] == '\0')
-    vigil__incident_none(&c.incident, VIGIL__PIECE_CPU,
-                         "the heap reached its limit first");
+  if (!has(VIGIL__PIECE_CPU))
+    none(VIGIL__CAPTURE_CPU, VIGIL__PIECE_CPU,
+         "the heap reached its limit first");
   return ask_snapshot();
 }
 
 uint64_t vigil__capture_step(vigil__mono_t now) {
   if (c.stage == IDLE)
     return 0;
-  if (c.stage != WRITING &&
-      atomic_load_explicit(&leaving, memory_order_acquire))
+  if (c.stage != WRITING && vigil__hold_leaving())
     return step_leaving();
-  if (c.stage >= STARTING && c.stage <= STOPPING &&
-      atomic_load_explicit(&hurried, memory_order_acquire))
+  if (c.stage <= STOPPING && vigil__hold_hurried())
     return step_hurried();
   switch (c.stage) {
     case STARTING:
@@ -310,22 +273,13 @@ uint64_t vigil__capture_step(vigil__mono_t now) {
 
 int vigil__capture_init(const struct vigil__config* config,
                         void (*wake)(void)) {
-  int err;
-
   c.config = config;
   c.wake = wake;
-  c.pid = getpid();
-  err = uv_mutex_init(&lock);
-  return err != 0 ? err : uv_cond_init(&changed);
+  return vigil__hold_init(config->exit_wait_ns, wake);
 }
 
 bool vigil__capture_running(void) {
-  bool held;
-
-  uv_mutex_lock(&lock);
-  held = holding != NULL;
-  uv_mutex_unlock(&lock);
-  return held || c.stage != IDLE;
+  return c.stage != IDLE || vigil__hold_any();
 }
 
 const struct vigil__isolate* vigil__capture_of(void) {
@@ -337,8 +291,8 @@ void vigil__capture_calm(bool calm, vigil__mono_t now) {
     c.calm = 0;
   else if (c.calm == 0)
     c.calm = now;
-  if (c.stage == PROFILING && !c.incident.trigger.demand && c.calm > c.begun && now - c.calm >= CALM &&
-      c.deadline > now)
+  if (c.stage == PROFILING && !c.incident.trigger.demand &&
+      c.calm > c.begun && now - c.calm >= CALM && c.deadline > now)
     c.deadline = now;
 }
 
@@ -347,32 +301,26 @@ const char* vigil__capture_last(void) {
 }
 
 int vigil__capture_begin(const struct vigil__trigger* trigger) {
+  const struct vigil__held held = { &own, &snapshot, &c.incident };
   int err = vigil__incident_begin(&c.incident, c.config, trigger);
 
   if (err != 0)
     return err;
-  uv_mutex_lock(&lock);
-  if (vigil__isolate_gone(trigger->iso)) {
-    uv_mutex_unlock(&lock);
+  vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
+  vigil__snapshot_init(&snapshot, c.config, trigger->iso, trigger->loop);
+  if (!vigil__hold_begin(trigger->iso, &held)) {
     vigil__incident_abort(&c.incident);
     return -ESRCH;
   }
+  if (trigger->last)
+    vigil__hold_hurry_begin();
   vigil__isolate_ref(trigger->iso);
   vigil__probe_ref(trigger->probe);
   c.iso = trigger->iso;
   c.probe = trigger->probe;
-  vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
-  vigil__snapshot_init(&snapshot, c.config, trigger->iso, trigger->loop);
-  atomic_store_explicit(&leaving, false, memory_order_relaxed);
-  atomic_store_explicit(&hurried, false, memory_order_relaxed);
-  holding = trigger->iso;
-  reading = unfinished = true;
-  uv_mutex_unlock(&lock);
   c.begun = vigil__os.mono();
   c.calm = 0;
   c.deadline = c.begun + START_WAIT;
-  if (trigger->last)
-    atomic_store_explicit(&hurried, true, memory_order_relaxed);
   c.profile_ns = trigger->profile_ns != 0 ? trigger->profile_ns
                                           : c.config->cpu_profile_ns;
   c.want = own.want = vigil__evidence_plan(&c.incident);
@@ -389,68 +337,4 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
     ask_snapshot();
   }
   return 0;
-}
-
-bool vigil__capture_unfinished(void) {
-  bool is;
-
-  uv_mutex_lock(&lock);
-  is = unfinished;
-  uv_mutex_unlock(&lock);
-  return is;
-}
-
-bool vigil__capture_hurry(struct vigil__isolate* iso) {
-  bool mine;
-
-  uv_mutex_lock(&lock);
-  mine = unfinished && holding == iso && getpid() == c.pid;
-  if (mine && vigil__job_cancel()) {
-    /* What V8 allocates for it could be what ends the program. */
-    own.alloc_dropped = true;
-    vigil__evidence_stop(&own);
-    atomic_store_explicit(&hurried, true, memory_order_release);
-  }
-  uv_mutex_unlock(&lock);
-  if (mine)
-    c.wake();
-  return mine;
-}
-
-/* Under the lock. */
-static void wait_for_the_end(uint64_t ns) {
-  vigil__mono_t now = vigil__mono_now();
-  const vigil__mono_t until = now + ns;
-
-  while (unfinished && now < until) {
-    uv_cond_timedwait(&changed, &lock, until - now);
-    now = vigil__mono_now();
-  }
-}
-
-void vigil__capture_leave(struct vigil__isolate* iso, bool last) {
-  uv_mutex_lock(&lock);
-  vigil__isolate_close(iso);
-  if (getpid() != c.pid || (holding != iso && !(last && unfinished))) {
-    uv_mutex_unlock(&lock);
-    return;
-  }
-  if (holding == iso) {
-    vigil__job_cancel();
-    vigil__evidence_stop(&own);
-    atomic_store_explicit(&leaving, true, memory_order_release);
-  }
-  c.wake();
-  wait_for_the_end(c.config->exit_wait_ns);
-  atomic_store_explicit(&c.incident.give_up, true, memory_order_relaxed);
-  if (holding != iso) {
-    wait_for_the_end(GIVE_UP);
-    uv_mutex_unlock(&lock);
-    return;
-  }
-  while (reading)
-    uv_cond_wait(&changed, &lock);
-  vigil__snapshot_release(&snapshot);
-  holding = NULL;
-  uv_mutex_unlock(&lock);
 }

@@ -39,13 +39,6 @@ const struct vigil__isolate* vigil__capture_of(void);
  * Once it has been for 3 s the profile ends early. */
 void vigil__capture_calm(bool calm, vigil__mono_t now);
 
-/* The isolate's own thread, where no job runs any more because V8 gives up:
- * what is being made of it, if anything is, gets its heap snapshot now. Whether
- * there is such a one; the jobs are for the caller to serve. */
-bool vigil__capture_hurry(struct vigil__isolate* iso);
-/* Any thread: it is still being made. */
-bool vigil__capture_unfinished(void);
-
 /* Watch thread. The directory of the last incident that ended; "": none. */
 const char* vigil__capture_last(void);
 
@@ -53,11 +46,5 @@ const char* vigil__capture_last(void);
  * the time until it wants to be called again if not woken before, in ns; 0:
  * only when woken. */
 uint64_t vigil__capture_step(vigil__mono_t now);
-
-/* The isolate's own thread, from vigil__isolate_attach()'s callback: closes it.
- * An incident that is under way for it is finished with what it has, within
- * VIGIL_EXIT_WAIT, or given up; either way nothing touches the isolate after
- * this. `last`: the process ends with it, and no child may go on to write. */
-void vigil__capture_leave(struct vigil__isolate* iso, bool last);
 
 #endif  /* VIGIL_CAPTURE_H_ */

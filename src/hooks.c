@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "config.h"
 #include "demand.h"
+#include "hold.h"
 #include "limit.h"
 #include "log.h"
 #include "loop.h"
@@ -144,7 +145,7 @@ static struct vigil__isolate* main_iso;
 
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
-  vigil__capture_leave(iso, iso == main_iso);
+  vigil__hold_leave(iso, iso == main_iso);
 }
 
 bool vigil__on(void) {

@@ -3,8 +3,8 @@
 
 #include "limit.h"
 
-#include "capture.h"
 #include "demand.h"
+#include "hold.h"
 #include "job.h"
 #include "os.h"
 #include "watch.h"
@@ -42,8 +42,8 @@ void vigil__limit_reached(struct vigil__isolate* iso, uint64_t limit) {
     return;
   taken++;
   /* One that is being made anyway takes its snapshot now. */
-  if (vigil__capture_hurry(iso)) {
-    while (vigil__capture_unfinished() && vigil__os.mono() < until)
+  if (vigil__hold_hurry(iso)) {
+    while (vigil__hold_unfinished() && vigil__os.mono() < until)
       serve(iso);
     return;
   }

@@ -28,6 +28,7 @@ struct vigil__child {
   struct vigil__child_result* result;
   uint64_t memory;              /* Bytes it may take; UINT64_MAX: any. */
   uint64_t time_ns;             /* How long it may take, from the fork. */
+  bool urgent;                  /* The parent stands still for it. */
   int (*fill)(void* what, vigil__sink sink, void* arg);
   void* what;
   pid_t pid;                    /* 0: not forked. */

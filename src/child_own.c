@@ -142,8 +142,10 @@ void vigil__child_settle(struct vigil__child* c,
   /* The parent watches too; this is for when it cannot. */
   alarm((unsigned) (c->time_ns / VIGIL__SEC) + 5);
   prctl(PR_SET_NAME, "vigil-heap");
-  setpriority(PRIO_PROCESS, 0, 10);
-  syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
+  if (!c->urgent) {
+    setpriority(PRIO_PROCESS, 0, 10);
+    syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
+  }
   put("/proc/self/oom_score_adj", "1000", 4);
   limit_memory(c->memory);
   rollup = vigil__procfs_open("", "/proc/self/smaps_rollup");

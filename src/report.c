@@ -12,6 +12,7 @@
 #include "os.h"
 #include "pool.h"
 #include "report_loops.h"
+#include "snapshot.h"
 #include "thread.h"
 #include "vigil.h"
 #include "watch.h"
@@ -259,9 +260,21 @@ static void put_pool(struct vigil__json* j) {
   vigil__json_end(j);
 }
 
+static void put_snapshots(struct vigil__json* j) {
+  const struct vigil__snapshot_counts* c = &vigil__snapshot_counts;
+
+  vigil__json_object(j, "heapSnapshots");
+  vigil__json_uint(j, "taken", vigil__load(&c->taken));
+  vigil__json_uint(j, "late", vigil__load(&c->late));
+  vigil__json_uint(j, "failed", vigil__load(&c->failed));
+  vigil__json_uint(j, "refused", vigil__load(&c->refused));
+  vigil__json_end(j);
+}
+
 void vigil__report_snapshot(struct vigil__json* j) {
   vigil__json_object(j, NULL);
   put_status(j);
+  put_snapshots(j);
   put_pool(j);
   vigil__report_loops(j, true, put_all, 0);
   vigil__json_end(j);

@@ -56,6 +56,10 @@ uint64_t vigil__room_need(const struct vigil__room_learnt* l, uint64_t heap) {
   return FIXED + heap / 1000 * permille;
 }
 
+static uint64_t permille_of(uint64_t heap, uint64_t bytes) {
+  return (bytes > FIXED ? bytes - FIXED : 0) / (heap / 1000);
+}
+
 void vigil__room_learn(struct vigil__room_learnt* l,
                        uint64_t heap,
                        uint64_t own) {
@@ -63,10 +67,23 @@ void vigil__room_learn(struct vigil__room_learnt* l,
 
   if (heap < MB || own == 0)
     return;
-  permille = (own > FIXED ? own - FIXED : 0) / (heap / 1000);
+  permille = permille_of(heap, own);
   /* Up at once, down slowly; always some more than was seen. */
   permille += permille / 4 + 100;
   if (l->permille > permille)
     permille = l->permille - (l->permille - permille) / 8;
   l->permille = permille;
+}
+
+void vigil__room_too_little(struct vigil__room_learnt* l,
+                            uint64_t heap,
+                            uint64_t had) {
+  uint64_t permille;
+
+  if (heap < MB)
+    return;
+  permille = permille_of(heap, had);
+  permille += permille / 4 + 100;
+  if (permille > l->permille)
+    l->permille = permille;
 }

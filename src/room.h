@@ -35,4 +35,9 @@ void vigil__room_learn(struct vigil__room_learnt* l,
                        uint64_t heap,
                        uint64_t own);
 
+/* For one of a heap of `heap` bytes `had` bytes were not enough. */
+void vigil__room_too_little(struct vigil__room_learnt* l,
+                            uint64_t heap,
+                            uint64_t had);
+
 #endif  /* VIGIL_ROOM_H_ */

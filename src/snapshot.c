@@ -18,10 +18,14 @@
 
 /* A collection that is under way is mostly done in less; after the last try it
  * is interrupted. */
-#define TRIES 20
+#define TRIES 10
 
-/* Watch thread. */
+struct vigil__snapshot_counts vigil__snapshot_counts;
+#define COUNT(what) vigil__add(&vigil__snapshot_counts.what, 1)
+
+/* Of all that were taken; changed by the watch thread while no job runs. */
 static struct vigil__room_learnt learnt;
+static uint64_t file_permille = 1000;  /* Size of the file to that of the heap. */
 
 void vigil__snapshot_init(struct vigil__snapshot* s,
                           const struct vigil__config* config,
@@ -45,6 +49,7 @@ bool vigil__snapshot_prepare(struct vigil__snapshot* s,
     return false;
   }
   vigil__figures_room(&s->room);
+  s->disk = i->grant.bytes;
   i->snapshot.mode = s->mode == VIGIL__HEAP_FORK ? "fork" : "inprocess";
   if (s->mode != VIGIL__HEAP_FORK)
     return true;
@@ -52,6 +57,7 @@ bool vigil__snapshot_prepare(struct vigil__snapshot* s,
     return false;
   s->child.memory = s->room.bytes;
   s->child.time_ns = s->config->heap_time_ns;
+  s->child.urgent = s->wait;
   s->child.fill = fill;
   s->child.what = s;
   return true;
@@ -66,6 +72,8 @@ static bool has_room(struct vigil__snapshot* s) {
     s->error = -EFBIG;
   else if (s->need > s->room.bytes)
     s->error = -ENOMEM;
+  else if (s->heap / 1000 * file_permille > s->disk)
+    s->error = -ENOSPC;
   return s->error == 0;
 }
 
@@ -171,9 +179,19 @@ static enum vigil__snapshot_next none(struct vigil__snapshot* s,
                          "it may need %" PRIu64 " MB of memory, %s has %" PRIu64
                          " MB left", s->need / MB, s->room.of,
                          s->room.bytes / MB);
+    COUNT(refused);
     return VIGIL__SNAPSHOT_NO_MEMORY;
   }
-  if (s->error == -EFBIG)
+  if (s->error == -ENOSPC || s->error == -EFBIG)
+    COUNT(refused);
+  else
+    COUNT(failed);
+  if (s->error == -ENOSPC)
+    vigil__incident_none(i, VIGIL__PIECE_HEAP,
+                         "it may take %" PRIu64 " MB of disk, VIGIL_DISK and "
+                         "VIGIL_DISK_FREE leave %" PRIu64 " MB",
+                         s->heap / MB * file_permille / 1000, s->disk / MB);
+  else if (s->error == -EFBIG)
     vigil__incident_none(i, VIGIL__PIECE_HEAP,
                          "the heap has %" PRIu64 " MB, and without a child one "
                          "of more than %" PRIu64 " MB would stop the loop for "
@@ -199,9 +217,11 @@ enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
   }
   if (s->taken != NULL) {
     vigil__incident_write(i, VIGIL__PIECE_HEAP, write_taken, s->taken);
+    COUNT(taken);
     return VIGIL__SNAPSHOT_TAKEN;
   }
-  if (s->mode == VIGIL__HEAP_FORK && s->need <= s->room.bytes) {
+  if (s->mode == VIGIL__HEAP_FORK && s->need <= s->room.bytes &&
+      s->error != -ENOSPC) {
     fall_back(s);
     return vigil__snapshot_prepare(s, i) ? VIGIL__SNAPSHOT_AGAIN
                                          : VIGIL__SNAPSHOT_NONE;
@@ -209,10 +229,27 @@ enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
   return none(s, i);
 }
 
+/* For the next one. */
+static void learn(const struct vigil__snapshot* s,
+                  const struct vigil__child_end* end) {
+  const uint64_t wrote = end->error == 0 ? s->child.file->bytes : s->disk;
+
+  if (end->error == 0)
+    vigil__room_learn(&learnt, s->heap, end->own_bytes);
+  if (end->error == -ENOMEM)
+    vigil__room_too_little(&learnt, s->heap, s->room.bytes);
+  if ((end->error == 0 || end->error == -EFBIG) && s->heap > MB &&
+      wrote / (s->heap / 1000) > file_permille)
+    file_permille = wrote / (s->heap / 1000);
+}
+
 static void tell(const struct vigil__snapshot* s,
                  struct vigil__incident* i,
                  const struct vigil__child_end* end) {
-  if (end->late)
+  if (atomic_load_explicit(&i->give_up, memory_order_relaxed) &&
+      end->error != 0)
+    vigil__incident_none(i, VIGIL__PIECE_HEAP, "the process ended first");
+  else if (end->late)
     vigil__incident_none(i, VIGIL__PIECE_HEAP,
                          "its child was not done after %" PRIu64 " s",
                          s->config->heap_time_ns / VIGIL__SEC);
@@ -230,6 +267,15 @@ static void tell(const struct vigil__snapshot* s,
     vigil__incident_ended(i, VIGIL__PIECE_HEAP, end->error);
 }
 
+static void count(const struct vigil__child_end* end) {
+  if (end->error == 0)
+    COUNT(taken);
+  else if (end->late)
+    COUNT(late);
+  else
+    COUNT(failed);
+}
+
 bool vigil__snapshot_poll(struct vigil__snapshot* s,
                           struct vigil__incident* i,
                           vigil__mono_t now) {
@@ -241,9 +287,9 @@ bool vigil__snapshot_poll(struct vigil__snapshot* s,
     return false;
   i->snapshot.child_ns = end.ns;
   i->snapshot.child_bytes = end.own_bytes;
-  if (end.error == 0)
-    vigil__room_learn(&learnt, s->heap, end.own_bytes);
+  learn(s, &end);
   tell(s, i, &end);
+  count(&end);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #ifndef VIGIL_SNAPSHOT_H_
 #define VIGIL_SNAPSHOT_H_
 
+#include "atomic.h"
 #include "child.h"
 #include "incident.h"
 #include "loop.h"
@@ -32,6 +33,7 @@ struct vigil__snapshot {
   struct vigil__room room;
   struct vigil__child child;
   struct vigil__heap_snapshot* taken;  /* In the process. */
+  uint64_t disk;                /* Bytes that the file may have. */
   uint64_t need;                /* Bytes; of `room`. */
   uint64_t heap;
   uint64_t stopped_ns;          /* The loop, by the last try. */
@@ -68,6 +70,15 @@ enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
 bool vigil__snapshot_poll(struct vigil__snapshot* s,
                           struct vigil__incident* i,
                           vigil__mono_t now);
+
+/* All since the start. Written by the watch thread, each for itself. */
+struct vigil__snapshot_counts {
+  vigil__word_t taken;
+  vigil__word_t late;           /* Ended at their deadline. */
+  vigil__word_t failed;         /* Otherwise. */
+  vigil__word_t refused;        /* For want of memory or disk. */
+};
+extern struct vigil__snapshot_counts vigil__snapshot_counts;
 
 void vigil__snapshot_free(struct vigil__snapshot* s);
 

@@ -60,12 +60,13 @@ static void step_capture(void) {
                    (rest_ns + VIGIL__MS - 1) / VIGIL__MS, 0);
 }
 
+static void serve_demand(void);
+
 static void on_capture_time(uv_timer_t* handle) {
   (void) handle;
   step_capture();
+  serve_demand();
 }
-
-static void serve_demand(void);
 
 static void on_wake(uv_async_t* handle) {
   (void) handle;

@@ -141,6 +141,17 @@ declare module 'node:vigil' {
     armed: boolean;
     /** Windows are kept in this process. */
     watching: boolean;
+    /** Heap snapshots since the start. */
+    heapSnapshots: {
+      /** They are complete. */
+      taken: number;
+      /** Their child was ended at its deadline. */
+      late: number;
+      /** Not taken for another reason. */
+      failed: number;
+      /** Not begun, for want of memory or disk. */
+      refused: number;
+    };
     threadPool: ThreadPool;
     loops: LoopSnapshot[];
   }

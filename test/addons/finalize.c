@@ -7,6 +7,7 @@
 #include "addon.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static double freed;

@@ -17,7 +17,8 @@ class Planted {
 }
 
 function plant(name) {
-  const ring = Array.from({ length: RING }, (_, i) => new Planted(`${name}-${i}`));
+  // Not a template: that is a node for each part.
+  const ring = Array.from({ length: RING }, (_, i) => new Planted([name, i].join('-')));
   ring.forEach((one, i) => { one.next = ring[(i + 1) % RING]; });
   globalThis[name] = ring[0];
 }
@@ -41,7 +42,7 @@ async function take(snapshots) {
     try {
       const it = await vigil.capture({ heap: true, cpu: false, before: false });
       const { directory, heapSnapshot, noHeapSnapshot, files } = it;
-      Object.assign(line, { directory, noHeapSnapshot, file: files[0]?.name }, heapSnapshot);
+      Object.assign(line, { directory, noHeapSnapshot, file: files.find(({ name }) => name.startsWith('heap-'))?.name }, heapSnapshot);
     } catch (error) {
       line.error = `${error.code} ${error.message}`;
     }

@@ -26,8 +26,8 @@ function objects() {
   const old = [];
   forever(2, () => {
     const all = [];
-    for (let i = 0; i < 500; i++) all.push({ i, text: `${i} of ${count++}`, list: [i, `${i}`], map: new Map([[i, {}]]), at: new Date() });
-    old[count % 997] = all;
+    for (let i = 0; i < 100; i++) all.push({ i, text: `${i} of ${count++}`, list: [i, `${i}`], map: new Map([[i, {}]]), at: new Date() });
+    old[count % 97] = all;
     const rope = all.map((x) => x.text).join('') + count;
     globalThis.last = { rope, part: rope.slice(10, -10), symbol: Symbol(rope), big: BigInt(count) ** 20n };
     globalThis.last[`property_${count % 5000}`] = new Set(all);
@@ -38,8 +38,8 @@ function buffers() {
   const old = [];
   forever(3, () => {
     for (let i = 0; i < 10; i++) {
-      old[count++ % 301] = [
-        Buffer.alloc(1 + count * 7919 % 200_000, 1), Buffer.from(`small ${count}`), new ArrayBuffer(count * 31 % 100_000),
+      old[count++ % 101] = [
+        Buffer.alloc(1 + count * 7919 % 50_000, 1), Buffer.from(`small ${count}`), new ArrayBuffer(count * 31 % 100_000),
         new SharedArrayBuffer(1000), new ArrayBuffer(8, { maxByteLength: 100_000 }).slice(0),
       ];
     }
@@ -57,7 +57,7 @@ function weak() {
       const target = { i, self: new Array(20).fill(i) };
       map.set(target, { target });
       registry.register(target, i, target);
-      refs[count++ % 3001] = new WeakRef(target);
+      refs[count++ % 1001] = new WeakRef(target);
     }
   });
 }
@@ -81,8 +81,8 @@ const WASM = [
   3, 2, 1, 0,
   5, 4, 1, 1, 1, 100,
   7, 9, 2, 1, 0x6d, 2, 0, 1, 0x66, 0, 0,
-  10, 32, 1, 30, 1, 1, 0x7f, 3, 0x40, 0x20, 0, 0x20, 1, 0x6a, 0x21, 1, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x41, 0,
-  0x4a, 0x0d, 0, 0x0b, 0x20, 1, 0x0b, 0x0b,
+  10, 30, 1, 28, 1, 1, 0x7f, 3, 0x40, 0x20, 0, 0x20, 1, 0x6a, 0x21, 1, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x41, 0,
+  0x4a, 0x0d, 0, 0x0b, 0x20, 1, 0x0b,
 ];
 
 // Each module is another one, by a section of its own.

@@ -5,6 +5,7 @@
 #include "os.h"
 #include "pool.h"
 #include "report.h"
+#include "snapshot.h"
 #include "test.h"
 #include "thread.h"
 #include "watch.h"
@@ -30,6 +31,8 @@ bool vigil__on(void) {
 void vigil__watch_start(void) {
   started++;
 }
+
+struct vigil__snapshot_counts vigil__snapshot_counts;
 
 bool vigil__watch_armed(void) {
   return armed;

@@ -279,10 +279,11 @@ static int on_number(void* arg, uint64_t value) {
     p->column = 0;
     return k == NODE ? add_node(p) : add_edge(p);
   }
-  if (p->top == SNAPSHOT && p->depth == 2 && p->inner == NODE_COUNT)
-    p->count[NODE] = value;
-  else if (p->top == SNAPSHOT && p->depth == 2 && p->inner == EDGE_COUNT)
-    p->count[EDGE] = value;
+  if (p->top == SNAPSHOT && p->depth == 2 && p->inner >= NODE_COUNT) {
+    if (value == UINT64_MAX)
+      return -EINVAL;
+    p->count[p->inner == NODE_COUNT ? NODE : EDGE] = value;
+  }
   return p->top == STRINGS || p->depth == 0 ? -EINVAL : 0;
 }
 

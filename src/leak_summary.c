@@ -37,23 +37,22 @@ static int descending(const void* a, const void* b) {
  * least as many as its children, so none is kept without its parent. */
 static int limit_of(const struct vigil__leak_trie* t, uint32_t most,
                     uint64_t* limit) {
-  uint64_t* all;
+  uint64_t* all = NULL;
   uint32_t n = 0;
   uint32_t i;
 
   *limit = 0;
   if (t->count <= most)
     return 0;
-  all = vigil__os.realloc(NULL, t->count * sizeof(*all));
-  if (all == NULL)
-    return -ENOMEM;
+  if (VIGIL__LEAK_RESIZE(t->memory, all, 0, t->count) != 0)
+    return t->memory->error;
   for (i = 0; i < t->count; i++)
     if (t->entry[i].same == i)
       all[n++] = t->entry[i].through;
   qsort(all, n, sizeof(*all), descending);
   if (n > most)
     *limit = all[most];
-  free(all);
+  VIGIL__LEAK_RELEASE(t->memory, all, t->count);
   return 0;
 }
 
@@ -85,7 +84,8 @@ static void take_groups(struct vigil__leak_summary* s,
     number[i] = UINT32_MAX;
     if (e->same != i)
       continue;
-    if (i != 0 && (e->through <= limit || number[e->step.parent] == UINT32_MAX)) {
+    if (i != 0 &&
+        (e->through <= limit || number[e->step.parent] == UINT32_MAX)) {
       s->folded++;
       continue;
     }
@@ -105,39 +105,50 @@ static void take_groups(struct vigil__leak_summary* s,
   }
 }
 
+/* The summary's own arrays: no longer than they have to be, and not counted any
+ * more, because they outlive the rest. */
+static void trim(struct vigil__leak_memory* m, struct vigil__leak_summary* s,
+                 uint32_t groups, uint32_t text_len) {
+  (void) VIGIL__LEAK_RESIZE(m, s->group, groups, s->groups);
+  (void) VIGIL__LEAK_RESIZE(m, s->text, text_len, s->text_len);
+  m->used -= s->groups * sizeof(*s->group) + s->text_len;
+}
+
 int vigil__leak_summary_make(struct vigil__leak_summary* s,
                              const struct vigil__leak_graph* g,
                              const struct vigil__leak_trie* t,
                              uint32_t most) {
-  uint32_t* number;
-  uint32_t* moved;
+  struct vigil__leak_memory* m = t->memory;
+  const uint32_t groups = most < t->count ? most + 1 : t->count;
+  uint32_t* number = NULL;
+  uint32_t* moved = NULL;
   uint64_t limit;
-  char* text;
+  int e;
 
   *s = (struct vigil__leak_summary) {
     .nodes = g->nodes, .edges = g->edges_read, .bytes = g->bytes
   };
-  if (limit_of(t, most, &limit) != 0)
-    return -ENOMEM;
-  number = vigil__os.realloc(NULL, t->count * sizeof(*number));
-  moved = vigil__os.realloc(NULL, g->text_len * sizeof(*moved));
-  s->group = vigil__os.realloc(NULL, (most < t->count ? most + 1 : t->count) *
-                                         sizeof(*s->group));
-  s->text = vigil__os.realloc(NULL, g->text_len);
-  if (number != NULL && moved != NULL && s->group != NULL && s->text != NULL) {
+  e = limit_of(t, most, &limit);
+  if (e == 0)
+    e = VIGIL__LEAK_RESIZE(m, number, 0, t->count);
+  if (e == 0)
+    e = VIGIL__LEAK_RESIZE(m, moved, 0, g->text_len);
+  if (e == 0)
+    e = VIGIL__LEAK_RESIZE(m, s->group, 0, groups);
+  if (e == 0)
+    e = VIGIL__LEAK_RESIZE(m, s->text, 0, g->text_len);
+  if (e == 0) {
     memset(moved, 0, g->text_len * sizeof(*moved));
     s->text[s->text_len++] = '\0';
     take_groups(s, g, t, limit, number, moved);
-    free(number);
-    free(moved);
-    text = vigil__os.realloc(s->text, s->text_len);
-    s->text = text == NULL ? s->text : text;
-    return 0;
+    trim(m, s, groups, g->text_len);
+  } else {
+    VIGIL__LEAK_RELEASE(m, s->group, groups);
+    VIGIL__LEAK_RELEASE(m, s->text, g->text_len);
   }
-  free(number);
-  free(moved);
-  vigil__leak_summary_free(s);
-  return -ENOMEM;
+  VIGIL__LEAK_RELEASE(m, number, t->count);
+  VIGIL__LEAK_RELEASE(m, moved, g->text_len);
+  return e;
 }
 
 int vigil__leak_summarize(struct vigil__leak_parse* p, uint32_t most,

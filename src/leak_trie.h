@@ -47,7 +47,8 @@ struct vigil__leak_trie {
 uint32_t vigil__leak_trie_step(struct vigil__leak_trie* t,
                                const struct vigil__leak_step* step,
                                int* error);
-/* leak_summary.c: the groups with most bytes as a summary. 0 or -ENOMEM. */
+/* leak_summary.c: the groups with most bytes as a summary. 0, -ENOMEM,
+ * -EFBIG. */
 int vigil__leak_summary_make(struct vigil__leak_summary* s,
                              const struct vigil__leak_graph* g,
                              const struct vigil__leak_trie* t,

@@ -145,7 +145,6 @@ static int group_nodes(struct work* w) {
     node = t->order[i];
     parent = w->group[t->parent[node]];
     if (i == 0) {
-      /* Makes the root. */
       (void) vigil__leak_trie_step(&w->trie, &step, &e);
       if (e == 0)
         count_node(w, 0);

@@ -124,10 +124,10 @@ uint32_t vigil__leak_trie_step(struct vigil__leak_trie* t,
   *error = reserve(t);
   if (*error != 0)
     return VIGIL__LEAK_NO_GROUP;
-  if (t->count == 0)
-    t->entry[t->count++] = (struct vigil__leak_entry) {
-      .step = { .type = VIGIL__LEAK_SYNTHETIC }
-    };
+  if (t->count == 0) {
+    t->entry[t->count] = (struct vigil__leak_entry) { .step = *step };
+    return t->count++;
+  }
   slot = vigil__set_find(&t->steps, hash_of(step), &type, t, step);
   if (*slot != 0)
     return t->entry[*slot - 1].same;

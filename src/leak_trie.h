@@ -40,7 +40,7 @@ struct vigil__leak_trie {
   struct vigil__set steps;
 };
 
-/* The group that `step` leads to, found or made. When there is no room for it
+/* The group that `step` leads to, found or made; the first one is the root. When there is no room for it
  * in its parent or at all: the parent's group for any other, or
  * VIGIL__LEAK_NO_GROUP. `error` is set when there is no memory. */
 #define VIGIL__LEAK_NO_GROUP UINT32_MAX

@@ -32,9 +32,7 @@ struct work {
   uint32_t parts;
 };
 
-/* The smaller growth of the two, or 0 when it did not grow in both, or by
- * amounts too different. */
-static uint64_t growth(const uint64_t v[3]) {
+uint64_t vigil__leak_growth(const uint64_t v[3]) {
   uint64_t a;
   uint64_t b;
 
@@ -48,7 +46,8 @@ static uint64_t growth(const uint64_t v[3]) {
 }
 
 static bool more_objects(const struct vigil__leak_figures* f) {
-  return growth(f->count) != 0 && growth(f->through) != 0;
+  return vigil__leak_growth(f->count) != 0 &&
+         vigil__leak_growth(f->through) != 0;
 }
 
 /* The objects that are new, as large as those before, are half of what is new
@@ -63,7 +62,8 @@ static bool explains(const struct vigil__leak_figures* f) {
 /* As many as before, but larger: an array, a Buffer that is replaced. */
 static bool larger_objects(const struct vigil__leak_figures* f,
                            uint64_t least) {
-  return growth(f->shallow) >= least && growth(f->count) == 0;
+  return vigil__leak_growth(f->shallow) >= least &&
+         vigil__leak_growth(f->count) == 0;
 }
 
 /* Neither the array behind a collection, nor V8's helpers. */
@@ -81,84 +81,12 @@ static uint32_t container_of(const struct vigil__leak_summary* s, uint32_t i) {
   return i;
 }
 
-static bool is_text(const struct vigil__leak_summary* s, uint32_t at,
-                    const char* text) {
-  return strcmp(s->text + at, text) == 0;
-}
-
-static bool is_buffer(const struct vigil__leak_summary* s, uint32_t i) {
-  static const char* const names[] = {
-    "Buffer", "FastBuffer", "ArrayBuffer", "SharedArrayBuffer", "Uint8Array",
-    "DataView", "system / JSArrayBufferData"
-  };
-  size_t k;
-
-  for (k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-    if (is_text(s, s->group[i].class, names[k]))
-      return true;
-  return false;
-}
-
-/* Bytes a round of the memory of Buffers below a group. Children come after
- * their parents; `inside` is scratch for all groups. */
-static uint64_t buffers_below(const struct vigil__leak_report* r, uint32_t top,
-                              uint8_t* inside) {
-  const struct vigil__leak_summary* s = r->heap[2];
-  uint64_t sum = 0;
-  uint32_t i;
-
-  memset(inside, 0, s->groups);
-  inside[top] = 1;
-  for (i = top + 1; i < s->groups; i++) {
-    inside[i] = inside[s->group[i].parent];
-    if (inside[i] != 0 && s->group[i].type == VIGIL__LEAK_NATIVE &&
-        is_buffer(s, i))
-      sum += growth(r->figures[i].shallow);
-  }
-  return sum;
-}
-
-static bool holds_listeners(const struct vigil__leak_summary* s, uint32_t i) {
-  unsigned steps;
-
-  for (steps = 0; i != 0 && steps < 4; i = s->group[i].parent, steps++)
-    if (is_text(s, s->group[i].edge, "_events") ||
-        strstr(s->text + s->group[i].edge, "kEvents") != NULL)
-      return true;
-  return false;
-}
-
-static enum vigil__leak_kind kind_of(const struct vigil__leak_report* r,
-                                     const struct vigil__leak_suspect* x,
-                                     uint8_t* scratch) {
-  static const char* const collections[] = {
-    "Map", "Set", "Object", "Array", "WeakMap"
-  };
-  const struct vigil__leak_summary* s = r->heap[2];
-  size_t k;
-
-  if (holds_listeners(s, x->container))
-    return VIGIL__LEAK_LISTENERS;
-  if (s->group[x->part[0]].type == VIGIL__LEAK_CLOSURE ||
-      is_text(s, s->group[x->part[0]].class, "Timeout"))
-    return VIGIL__LEAK_CLOSURES;
-  if (is_buffer(s, x->part[0]) || buffers_below(r, x->container, scratch) >
-                                      x->bytes_per_round / 2)
-    return VIGIL__LEAK_BUFFERS;
-  for (k = 0; k < sizeof(collections) / sizeof(collections[0]); k++)
-    if (is_text(s, s->group[x->container].class, collections[k]))
-      return VIGIL__LEAK_CACHE;
-  /* A list that is linked. */
-  return (s->group[x->part[0]].flags & VIGIL__LEAK_LOOPED) != 0
-      ? VIGIL__LEAK_CACHE : VIGIL__LEAK_UNKNOWN;
-}
-
 /* What a part is sorted by: what its path leads to, since a slice of a Buffer
  * that has others retains nothing by itself. */
 static uint64_t weight(const struct vigil__leak_report* r, uint32_t part) {
   const struct vigil__leak_figures* f = &r->figures[part];
 
-  return more_objects(f) ? growth(f->through) : growth(f->shallow);
+  return vigil__leak_growth(more_objects(f) ? f->through : f->shallow);
 }
 
 static void add_part(const struct vigil__leak_report* r,
@@ -215,14 +143,14 @@ static void decide_unfair(const struct vigil__leak_report* r,
 
   memset(w->explained, 0, s->groups * sizeof(*w->explained));
   for (i = s->groups; i-- > 1;) {
-    const uint64_t bytes = growth(r->figures[i].through);
+    const uint64_t bytes = vigil__leak_growth(r->figures[i].through);
 
     if (w->state[i] == UNFAIR)
       w->state[i] = w->explained[i] < bytes / 2 ? GROWS : STAYS;
     if (w->state[i] == GROWS)
       w->explained[i] = bytes;
     else if (w->state[i] == LARGER)
-      w->explained[i] += growth(r->figures[i].shallow);
+      w->explained[i] += vigil__leak_growth(r->figures[i].shallow);
     w->explained[s->group[i].parent] += w->explained[i];
   }
 }
@@ -258,22 +186,25 @@ static bool judge(const struct vigil__leak_report* r,
 
   *x = (struct vigil__leak_suspect) { .container = part->container };
   for (i = 0; i < count; i++) {
+    const struct vigil__leak_figures* f = &r->figures[part[i].group];
+
     add_part(r, x, part[i].group);
+    /* What a larger array retains are other parts. */
     for (k = 0; k < 3; k++)
-      parts[k] += r->figures[part[i].group].retained[k];
+      parts[k] += more_objects(f) ? f->retained[k] : f->shallow[k];
   }
   /* What the parts share among themselves only the container retains; it is
    * not all theirs when there is more than one way to it. */
-  if (growth(c->count) == 0 && part->container != 0 &&
-      growth(c->retained) > growth(parts))
+  if (vigil__leak_growth(c->count) == 0 && part->container != 0 &&
+      vigil__leak_growth(c->retained) >= vigil__leak_growth(parts))
     bytes = c->retained;
   memcpy(x->bytes, bytes, sizeof(x->bytes));
   memcpy(x->objects, r->figures[x->part[0]].count, sizeof(x->objects));
-  x->bytes_per_round = growth(x->bytes);
-  x->objects_per_round = growth(x->objects);
+  x->bytes_per_round = vigil__leak_growth(x->bytes);
+  x->objects_per_round = vigil__leak_growth(x->objects);
   if (x->bytes_per_round < r->least)
     return false;
-  x->kind = kind_of(r, x, scratch);
+  x->kind = vigil__leak_kind_of(r, x, scratch);
   return true;
 }
 

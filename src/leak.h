@@ -75,9 +75,18 @@ void vigil__leak_json(const struct vigil__leak_report* r,
 int vigil__leak_text(const struct vigil__leak_report* r,
                      vigil__leak_sink* sink, void* arg);
 
-/* One word for JSON, and one sentence that says what to look for. */
+/* leak_kind.c. One word for JSON, and one sentence that says what to look for;
+ * and which kind a suspect is, by its parts, its container and what they grow
+ * by (`scratch` has room for all groups of the third heap). */
 const char* vigil__leak_kind_name(enum vigil__leak_kind kind);
 const char* vigil__leak_advice(enum vigil__leak_kind kind);
+enum vigil__leak_kind vigil__leak_kind_of(const struct vigil__leak_report* r,
+                                          const struct vigil__leak_suspect* x,
+                                          uint8_t* scratch);
+
+/* The smaller growth of the two rounds; 0 when it did not grow in both, or by
+ * amounts that differ too much for the same work. */
+uint64_t vigil__leak_growth(const uint64_t v[3]);
 
 /* leak_match.c: the figures of all groups of the third heap. 0 or -ENOMEM. */
 int vigil__leak_match(struct vigil__leak_figures* figures,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FOLDED (1u << 31)       /* The node is only counted in `through`. */
-#define CHAIN 64u               /* Steps up to look for one of the same group. */
+#define CHAIN 64u               /* Steps up that look for one of the same.  */
 
 /* An object whose properties are rather keys: many of one class, or very many.
  */

@@ -14,8 +14,8 @@ extern "C" {
 /* Puts the nodes of a heap into groups by class and path, and adds them up.
  * - Names of edges are kept; indices are not, nor the keys of an object that is
  *   used as a dictionary, nor the contents of strings and numbers.
- * - Where the last steps of a path repeat the ones before them (a list, a tree),
- *   an object goes to the group of the first time.
+ * - Where the last steps of a path repeat the ones before them (a list, a
+ *   tree), an object goes to the group of the first time.
  * - What hangs on a group of few bytes is not told apart.
  * - All that a group has beyond VIGIL__LEAK_CHILDREN different children is one.
  *

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define NAME_STEPS 4u           /* Of a name: a.b.c[] */
-#define PATH_STEPS 64u          /* Of a path; the middle of a longer one goes. */
+#define PATH_STEPS 64u          /* Of a path; a longer one loses its beginning. */
 
 struct out {
   char* data;

@@ -16,29 +16,6 @@
 #define PATH 2048u
 #define HELD_STEPS 12u          /* Down to the name of what a part holds. */
 
-static const struct {
-  const char* name;
-  const char* advice;
-} kinds[VIGIL__LEAK_KINDS] = {
-  { "cache", "A collection that only grows: bound it (an LRU, a time limit), or"
-             " delete entries when they are done with." },
-  { "listeners", "Listeners that are added and never removed: use once(), an"
-                 " AbortSignal, or off() when their owner is done." },
-  { "closures", "Functions that are kept keep what they use: let them run or go,"
-                " and take only the values they need out of large objects." },
-  { "buffers", "Memory of Buffers is kept alive, maybe by small slices of them:"
-               " copy what is to stay with Buffer.from(slice)." },
-  { "unknown", "Find out who should have let go of these objects." },
-};
-
-const char* vigil__leak_kind_name(enum vigil__leak_kind kind) {
-  return kinds[kind].name;
-}
-
-const char* vigil__leak_advice(enum vigil__leak_kind kind) {
-  return kinds[kind].advice;
-}
-
 /* Below a part, the named thing that takes most of what it grows by: the
  * request that a closure holds. 0: the part itself is most. */
 static uint32_t held_by(const struct vigil__leak_report* r, uint32_t part) {
@@ -150,8 +127,8 @@ static void suspect_json(const struct vigil__leak_report* r,
   vigil__json_string(j, "name", text);
   vigil__leak_class(r->heap[2], x->container, text, sizeof(text));
   vigil__json_string(j, "class", text);
-  vigil__json_string(j, "kind", kinds[x->kind].name);
-  vigil__json_string(j, "advice", kinds[x->kind].advice);
+  vigil__json_string(j, "kind", vigil__leak_kind_name(x->kind));
+  vigil__json_string(j, "advice", vigil__leak_advice(x->kind));
   vigil__json_uint(j, "bytesPerRound", x->bytes_per_round);
   vigil__json_uint(j, "objectsPerRound", x->objects_per_round);
   numbers(j, "retainedBytes", x->bytes);
@@ -249,7 +226,7 @@ static void suspect_text(const struct vigil__leak_report* r, struct out* o,
   }
   vigil__leak_path(r->heap[2], x->part[0], path, sizeof(path));
   line(o, "   held by %s", path);
-  line(o, "   %s", kinds[x->kind].advice);
+  line(o, "   %s", vigil__leak_advice(x->kind));
 }
 
 int vigil__leak_text(const struct vigil__leak_report* r,

@@ -28,8 +28,8 @@ struct vigil__leak_tree {
   uint32_t reached;             /* The rest hangs on weak edges, or is dead. */
   uint32_t system;              /* In `order`: here begins what only code and
                                  * hidden classes lead to. */
-  uint32_t* order;              /* Of `reached`: parents first, dominators too. */
-  uint32_t* parent;             /* By node: the last step of the path, or NONE. */
+  uint32_t* order;              /* Of `reached`; parents, dominators first. */
+  uint32_t* parent;             /* By node: one step back on the path. NONE. */
   uint32_t* via;                /* Its edge. */
   uint32_t* dominator;          /* By node; of the root itself. NONE. */
   uint64_t* retained;           /* By node, bytes. */

@@ -40,9 +40,9 @@ struct vigil__leak_trie {
   struct vigil__set steps;
 };
 
-/* The group that `step` leads to, found or made; the first one is the root. When there is no room for it
- * in its parent or at all: the parent's group for any other, or
- * VIGIL__LEAK_NO_GROUP. `error` is set when there is no memory. */
+/* The group that `step` leads to, found or made; the first one is the root.
+ * When its parent has no room for it: the parent's group for any other. When
+ * there is none at all: VIGIL__LEAK_NO_GROUP. `error` is 0, -ENOMEM, -EFBIG. */
 #define VIGIL__LEAK_NO_GROUP UINT32_MAX
 uint32_t vigil__leak_trie_step(struct vigil__leak_trie* t,
                                const struct vigil__leak_step* step,

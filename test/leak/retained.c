@@ -1,8 +1,8 @@
 /* Copyright Node Vigil contributors.
  * SPDX-License-Identifier: MIT */
 
-/* Prints the retained size of each node of a .heapsnapshot, a line each in their
- * order there; "-" for one that nothing retains. */
+/* Prints the retained size of each node of a .heapsnapshot, a line each in
+ * their order there; "-" for one that nothing retains. */
 
 #include "leak_parse.h"
 #include "leak_tree.h"

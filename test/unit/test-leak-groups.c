@@ -63,7 +63,7 @@ TEST(leak_groups_of_a_cache) {
   snap_edge(s, global, PROPERTY, "cache", map);
   snap_edge(s, map, INTERNAL, "table", table);
   for (i = 0; i < 100; i++) {
-    char name[16], index[16];
+    char name[32], index[32];
 
     snprintf(name, sizeof(name), "key %d", i);
     snprintf(index, sizeof(index), "%d", 2 * i);
@@ -135,7 +135,7 @@ TEST(leak_groups_fold_keys) {
   const int keys = snap_node(s, OBJECT, "Object", 16);
   const int record = snap_node(s, OBJECT, "Object", 16);
   const int handlers = snap_node(s, OBJECT, "Array", 2000);
-  char name[16], class[16];
+  char name[32], class[32];
 
   snap_edge(s, global, PROPERTY, "keys", keys);
   snap_edge(s, global, PROPERTY, "record", record);
@@ -151,7 +151,8 @@ TEST(leak_groups_fold_keys) {
   }
   sum = snap_summary(s, 0);
   check(&sum, "global > .keys Object > [key] Session", 26, 2600, 2600, 2600);
-  check(&sum, "global > .record Object > [\"id-39\"] Class39", 1, 100, 100, 100);
+  check(&sum, "global > .record Object > [\"id-39\"] Class39", 1, 100, 100,
+        100);
   check(&sum, "global > .handlers Array > [] function ()", 40, 2560, 2560,
         2560);
   check(&sum, "global > [\"id-39\"] Module", 1, 100, 100, 100);
@@ -166,7 +167,7 @@ TEST(leak_groups_are_bounded) {
   struct snap* s = snap_new(&roots, &global);
   struct vigil__leak_summary sum;
   uint64_t children = 0;
-  char class[16];
+  char class[32];
   uint32_t g;
 
   for (i = 0; i < 1500; i++) {

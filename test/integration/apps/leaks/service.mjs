@@ -91,6 +91,8 @@ export function serve(extra) {
       res.end(page.html);
     });
   });
+  // While a snapshot is taken no connection may grow too old.
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1', () => measure(server));
 }
 

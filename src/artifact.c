@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>  /* memfd_create */
 #include <sys/file.h>  /* LOCK_EX */
 
 #define MANIFEST "incident.json"
@@ -108,6 +109,14 @@ int vigil__artifact_file_open(struct vigil__artifact* a,
   return start_file(a, *file, name, limit);
 }
 
+int vigil__artifact_memory_open(struct vigil__artifact_file* f,
+                                uint64_t limit) {
+  memset(f, 0, sizeof(*f));
+  f->limit = limit;
+  f->fd = memfd_create("vigil", MFD_CLOEXEC);
+  return f->fd < 0 ? -errno : 0;
+}
+
 int vigil__artifact_file_write(struct vigil__artifact_file* f,
                                const void* data,
                                size_t len) {
@@ -118,7 +127,7 @@ int vigil__artifact_file_write(struct vigil__artifact_file* f,
     return -EBADF;
   if (f->error == 0 && len > f->limit - f->bytes)
     f->error = -EFBIG;
-  if (f->error == 0)
+  if (f->error == 0 && f->hash != NULL)
     f->error = f->artifact->dir->sha256->update(f->hash, data, len);
   while (f->error == 0 && len != 0) {
     r = vigil__os.write(f->fd, from, len);
@@ -146,14 +155,13 @@ static int sync_fd(int fd) {
 
 static int finish_hash(struct vigil__artifact_file* f) {
   static const char hex[] = "0123456789abcdef";
-  const struct vigil__sha256* sha256 = f->artifact->dir->sha256;
   uint8_t digest[32];
   size_t i;
   int r;
 
   if (f->hash == NULL)
     return f->error;
-  r = sha256->end(f->hash, f->error == 0 ? digest : NULL);
+  r = f->artifact->dir->sha256->end(f->hash, f->error == 0 ? digest : NULL);
   f->hash = NULL;
   if (f->error != 0 || r != 0)
     return f->error != 0 ? f->error : r;
@@ -171,7 +179,7 @@ static int end_file(struct vigil__artifact_file* f) {
   f->fd = -1;
   if (f->error == 0 && r != -EINTR)
     f->error = r;
-  if (f->error != 0)
+  if (f->error != 0 && f->artifact != NULL)
     vigil__os.unlinkat(f->artifact->fd, f->name, 0);
   f->complete = f->error == 0;
   return f->error;
@@ -197,9 +205,13 @@ int vigil__artifact_file_adopt(struct vigil__artifact_file* f,
   r = vigil__os.fstat(f->fd, &st);
   if (f->error == 0)
     f->error = r < 0 ? r : (uint64_t) st.st_size != bytes ? -EIO : 0;
+  f->bytes = bytes;
+  if (f->artifact == NULL) {
+    f->complete = f->error == 0;
+    return f->error;
+  }
   f->artifact->dir->sha256->end(f->hash, NULL);
   f->hash = NULL;
-  f->bytes = bytes;
   memcpy(f->sha256, sha256, sizeof(f->sha256) - 1);
   return end_file(f);
 }

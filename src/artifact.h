@@ -40,7 +40,7 @@ struct vigil__artifact_dir {
 };
 
 struct vigil__artifact_file {
-  struct vigil__artifact* artifact;
+  struct vigil__artifact* artifact;  /* NULL: see memory_open(). */
   char name[VIGIL__ARTIFACT_NAME];
   int fd;               /* -1: closed. */
   int error;            /* First failure; sticks. */
@@ -86,6 +86,10 @@ int vigil__artifact_file_open(struct vigil__artifact* a,
                               uint64_t limit,
                               struct vigil__artifact_file** file);
 
+/* The same without a directory: in memory, of this process and its children,
+ * neither hashed nor part of an incident. Close or drop it. 0 or -errno. */
+int vigil__artifact_memory_open(struct vigil__artifact_file* f, uint64_t limit);
+
 /* 0, or the first error of the file, -EFBIG over its limit. */
 int vigil__artifact_file_write(struct vigil__artifact_file* f,
                                const void* data,
@@ -96,7 +100,7 @@ int vigil__artifact_file_write(struct vigil__artifact_file* f,
 int vigil__artifact_file_close(struct vigil__artifact_file* f);
 
 /* As close, of a file that another process wrote, synced and hashed: it has
- * `bytes` with this hash. */
+ * `bytes` with this hash. One in memory stays open. */
 int vigil__artifact_file_adopt(struct vigil__artifact_file* f,
                                uint64_t bytes,
                                const char sha256[65]);

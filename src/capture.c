@@ -5,6 +5,7 @@
 
 #include "evidence.h"
 #include "hold.h"
+#include "hunt.h"
 #include "job.h"
 #include "os.h"
 #include "probe.h"
@@ -51,6 +52,7 @@ static struct {
   struct vigil__isolate* iso;
   struct vigil__probe* probe;
   struct vigil__incident incident;
+  bool round;              /* It was one of a leak hunt, and succeeded. */
   char last[VIGIL__DIR_MAX];  /* Directory of the last incident; "": none. */
 } c;
 
@@ -91,8 +93,20 @@ static void write_seen(void) {
 }
 
 static void finish(const struct vigil__self* self) {
-  write_seen();
+  const unsigned round = c.incident.trigger.leak;
+
   c.last[0] = '\0';
+  c.round = false;
+  if (round != 0) {
+    c.round = vigil__snapshot_summary(&snapshot, &c.incident);
+    if (c.round && round < VIGIL__HUNT_ROUNDS) {
+      vigil__incident_abort(&c.incident);
+      return;
+    }
+    vigil__hunt_write(&c.incident);
+  } else {
+    write_seen();
+  }
   if (vigil__incident_finish(&c.incident, self) == 0)
     snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
              c.incident.artifact.name);
@@ -179,7 +193,7 @@ static uint64_t ask_alloc(void) {
   const unsigned had = c.want;
 
   c.want = own.want = 0;
-  if (snapshot.wait || had & VIGIL__CAPTURE_ALLOC ||
+  if (snapshot.wait || snapshot.leak != 0 || had & VIGIL__CAPTURE_ALLOC ||
       !(c.config->capture & VIGIL__CAPTURE_ALLOC))
     return ask_release();
   c.want = own.want = VIGIL__CAPTURE_ALLOC;
@@ -294,6 +308,10 @@ void vigil__capture_calm(bool calm, vigil__mono_t now) {
   if (c.stage == PROFILING && !c.incident.trigger.demand &&
       c.calm > c.begun && now - c.calm >= CALM && c.deadline > now)
     c.deadline = now;
+}
+
+bool vigil__capture_round(void) {
+  return c.round;
 }
 
 const char* vigil__capture_last(void) {

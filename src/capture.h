@@ -42,6 +42,10 @@ void vigil__capture_calm(bool calm, vigil__mono_t now);
 /* Watch thread. The directory of the last incident that ended; "": none. */
 const char* vigil__capture_last(void);
 
+/* Watch thread. The last one was a round of a leak hunt, and is done, though it
+ * left nothing. */
+bool vigil__capture_round(void);
+
 /* Watch thread: goes on as far as it can without waiting for the loop. Returns
  * the time until it wants to be called again if not woken before, in ns; 0:
  * only when woken. */

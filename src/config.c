@@ -113,6 +113,12 @@ static const struct variable variables[] = {
     "How many heap snapshots a process takes when its main thread's heap "
     "reaches its limit. The program stands still for it, 30 s at most, and "
     "then ends as ever." },
+  { "VIGIL_LEAK", FIELD(leak), "off", WORD(switch_words),
+    "Whether the heap of a watched process is looked at three times for what "
+    "grows with the work: see docs/leak.md. Once something was found it is "
+    "over; else it begins again, after twice the time." },
+  { "VIGIL_LEAK_EVERY", FIELD(leak_every_ns), "10m", DURATION(VIGIL__SEC, 24 * HOUR),
+    "The time before the first of these, and from one to the next." },
   { "VIGIL_REDACT", FIELD(redact), "off", WORD(switch_words),
     "Whether heap snapshots show only the lengths of strings. Names of "
     "properties, functions and files stay." },

@@ -51,6 +51,8 @@ struct vigil__config {
   uint64_t heap_fallback;       /* ...and VIGIL_HEAP_FALLBACK, never FORK. */
   uint64_t heap_time_ns;        /* VIGIL_HEAP_TIME. */
   uint64_t near_heap_limit;     /* VIGIL_NEAR_HEAP_LIMIT. */
+  uint64_t leak;                /* VIGIL_LEAK: 0 or 1. */
+  uint64_t leak_every_ns;       /* VIGIL_LEAK_EVERY. */
   uint64_t redact;              /* VIGIL_REDACT: 0 or 1. */
   uint64_t signal;              /* VIGIL_SIGNAL: its number; 0: off. */
   uint64_t exit_wait_ns;        /* VIGIL_EXIT_WAIT. */

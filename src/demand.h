@@ -22,6 +22,7 @@ struct vigil__demand {
   uint64_t want;                /* VIGIL__CAPTURE_*; 0: as configured, but no
                                  * allocation profile. */
   uint64_t profile_ns;          /* 0: as configured. */
+  unsigned leak;                /* Round of a leak hunt; 0: none. */
   uint64_t heap_limit;          /* Not 0: nobody asks, the main thread's heap
                                  * has reached this limit in bytes. */
 };

@@ -24,7 +24,9 @@ static const struct {
   [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
   [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile", "allocation profile" },
   [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile", "profile of the time before" },
-  [VIGIL__PIECE_STALLS] = { "stalls", "json", "stalls" }
+  [VIGIL__PIECE_STALLS] = { "stalls", "json", "stalls" },
+  [VIGIL__PIECE_LEAK] = { "leak", "json", "leak hunt" },
+  [VIGIL__PIECE_LEAK_TEXT] = { "leak", "txt", "leak hunt" }
 };
 
 /* Room that one is taken to need, so that old ones are removed for it: twice
@@ -84,7 +86,7 @@ int vigil__incident_begin(struct vigil__incident* i,
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece) {
   char* name = i->piece[piece].name;
 
-  if (piece == VIGIL__PIECE_STALLS)
+  if (piece >= VIGIL__PIECE_STALLS)
     snprintf(name, VIGIL__ARTIFACT_NAME, "%s.%s", pieces[piece].kind,
              pieces[piece].suffix);
   else
@@ -221,8 +223,11 @@ static void say(const struct vigil__incident* i) {
   }
   if (i->grant.suppressed != 0)
     add(text, "; over the budget before it: %" PRIu64, i->grant.suppressed);
-  vigil__log("%s, cause: %s (%s)%s", t->headline,
-             vigil__cause_name(t->why.cause), t->why.text, text);
+  if (t->leak != 0)
+    vigil__log("%s%s", t->headline, text);
+  else
+    vigil__log("%s, cause: %s (%s)%s", t->headline,
+               vigil__cause_name(t->why.cause), t->why.text, text);
 }
 
 int vigil__incident_finish(struct vigil__incident* i,

@@ -41,6 +41,7 @@ struct vigil__trigger {
   const char* unit;             /* ...which is "ms" (of ns) or "%" (of ppm). */
   uint64_t ratio;               /* Figure in 1/1000 of its limit; on demand 0. */
   bool again;                   /* It was refused before. */
+  unsigned leak;                /* Round of a leak hunt; 0: none. */
   bool last;                    /* The program ends with it: do not wait. */
   char headline[192];           /* What happened, for people. */
   struct vigil__lag lag;
@@ -59,6 +60,8 @@ enum vigil__piece {
   VIGIL__PIECE_ALLOC,           /* alloc-<epoch>.heapprofile */
   VIGIL__PIECE_BEFORE,          /* before-<epoch>.cpuprofile */
   VIGIL__PIECE_STALLS,          /* stalls.json */
+  VIGIL__PIECE_LEAK,            /* leak.json, of the last round of a hunt... */
+  VIGIL__PIECE_LEAK_TEXT,       /* ...and leak.txt. */
   VIGIL__PIECES
 };
 

@@ -182,6 +182,16 @@ void vigil__judge_end(struct vigil__trigger* t,
   headline(t, rule);
 }
 
+void vigil__judge_leak(struct vigil__trigger* t, unsigned round) {
+  why(t);
+  t->rule = "leak-hunt";
+  t->demand = true;
+  t->unit = "";
+  t->leak = round;
+  t->want = VIGIL__CAPTURE_HEAP;
+  snprintf(t->headline, sizeof(t->headline), "leak hunt (%s)", t->thread);
+}
+
 void vigil__judge_limit(struct vigil__trigger* t, uint64_t limit) {
   why(t);
   t->rule = "heap-limit";

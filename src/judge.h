@@ -32,6 +32,8 @@ void vigil__judge_begin(const struct vigil__thread* t,
 void vigil__judge_end(struct vigil__trigger* trigger,
                       const struct vigil__rule_result* rule,
                       const char* who);
+/* The rest, of a round of a leak hunt. */
+void vigil__judge_leak(struct vigil__trigger* trigger, unsigned round);
 /* The rest, when V8 gives up: the heap has reached its limit of so many bytes. */
 void vigil__judge_limit(struct vigil__trigger* trigger, uint64_t limit);
 void vigil__judge_drop(struct vigil__trigger* trigger);

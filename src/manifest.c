@@ -128,7 +128,8 @@ void vigil__manifest_write(struct vigil__json* j,
     [VIGIL__PIECE_HEAP] = "noHeapSnapshot",
     [VIGIL__PIECE_ALLOC] = "noAllocProfile",
     [VIGIL__PIECE_BEFORE] = "noProfileBefore",
-    [VIGIL__PIECE_STALLS] = "noStalls"
+    [VIGIL__PIECE_STALLS] = "noStalls",
+    [VIGIL__PIECE_LEAK] = "noLeakHunt"
   };
   int k;
 
@@ -154,7 +155,7 @@ void vigil__manifest_write(struct vigil__json* j,
   vigil__json_ms(j, "stopMs", self->stop_ns);
   vigil__json_ms(j, "snapshotMs", self->snapshot_ns);
   snapshot(j, &i->snapshot);
-  for (k = 0; k < VIGIL__PIECES; k++)
+  for (k = 0; k < VIGIL__PIECE_LEAK_TEXT; k++)
     note(j, missing[k], i->piece[k].note);
   vigil__artifact_describe(&i->artifact, j);
   vigil__json_end(j);

@@ -4,6 +4,7 @@
 #include "snapshot.h"
 
 #include "figures.h"
+#include "hunt.h"
 #include "log.h"
 
 #include <errno.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #define MB (UINT64_C(1) << 20)
+
+/* Of a leak hunt: some MB at most. */
+#define SUMMARY_MOST (64 * MB)
 
 /* In the process, where a fork is not allowed: a bigger heap would stop the
  * loop for too long. */
@@ -40,6 +44,20 @@ void vigil__snapshot_init(struct vigil__snapshot* s,
 
 static int fill(void* what, vigil__sink sink, void* arg);
 
+static bool open_child(struct vigil__snapshot* s, struct vigil__incident* i) {
+  int err;
+
+  s->leak = i->trigger.leak;
+  if (s->leak == 0)
+    return vigil__incident_child(i, VIGIL__PIECE_HEAP, &s->child) == 0;
+  err = vigil__artifact_memory_open(&s->memory, SUMMARY_MOST);
+  if (err == 0)
+    err = vigil__child_open(&s->child, &s->memory);
+  if (err != 0)
+    vigil__incident_none(i, VIGIL__PIECE_LEAK, "%s", strerror(-err));
+  return err == 0;
+}
+
 bool vigil__snapshot_prepare(struct vigil__snapshot* s,
                              struct vigil__incident* i) {
   if (s->mode == VIGIL__HEAP_OFF) {
@@ -48,12 +66,17 @@ bool vigil__snapshot_prepare(struct vigil__snapshot* s,
                              : "VIGIL_HEAP_MODE is off");
     return false;
   }
+  if (i->trigger.leak != 0 && s->mode != VIGIL__HEAP_FORK) {
+    vigil__incident_none(i, VIGIL__PIECE_LEAK,
+                         "it needs VIGIL_HEAP_MODE=fork, and a fork");
+    return false;
+  }
   vigil__figures_room(&s->room);
   s->disk = i->grant.bytes;
   i->snapshot.mode = s->mode == VIGIL__HEAP_FORK ? "fork" : "inprocess";
   if (s->mode != VIGIL__HEAP_FORK)
     return true;
-  if (vigil__incident_child(i, VIGIL__PIECE_HEAP, &s->child) != 0)
+  if (!open_child(s, i))
     return false;
   s->child.memory = s->room.bytes;
   s->child.time_ns = s->config->heap_time_ns;
@@ -72,7 +95,7 @@ static bool has_room(struct vigil__snapshot* s) {
     s->error = -EFBIG;
   else if (s->need > s->room.bytes)
     s->error = -ENOMEM;
-  else if (s->heap / 1000 * file_permille > s->disk)
+  else if (s->leak == 0 && s->heap / 1000 * file_permille > s->disk)
     s->error = -ENOSPC;
   return s->error == 0;
 }
@@ -148,8 +171,11 @@ static int write_taken(void* what, vigil__sink sink, void* arg) {
 static int fill(void* what, vigil__sink sink, void* arg) {
   struct vigil__snapshot* s = what;
   struct vigil__heap_snapshot* taken;
-  int err = vigil__heap_snapshot_take(s->iso, s->config->redact != 0, &taken);
+  int err;
 
+  if (s->leak != 0)
+    return vigil__hunt_summarize(s->iso, s->room.bytes, sink, arg);
+  err = vigil__heap_snapshot_take(s->iso, s->config->redact != 0, &taken);
   return err != 0 ? err : vigil__heap_snapshot_write(taken, sink, arg);
 }
 
@@ -232,13 +258,14 @@ enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
 /* For the next one. */
 static void learn(const struct vigil__snapshot* s,
                   const struct vigil__child_end* end) {
+  const bool whole = s->leak == 0;
   const uint64_t wrote = end->error == 0 ? s->child.file->bytes : s->disk;
 
-  if (end->error == 0)
+  if (whole && end->error == 0)
     vigil__room_learn(&learnt, s->heap, end->own_bytes);
   if (end->error == -ENOMEM)
     vigil__room_too_little(&learnt, s->heap, s->room.bytes);
-  if ((end->error == 0 || end->error == -EFBIG) && s->heap > MB &&
+  if (whole && (end->error == 0 || end->error == -EFBIG) && s->heap > MB &&
       wrote / (s->heap / 1000) > file_permille)
     file_permille = wrote / (s->heap / 1000);
 }
@@ -263,6 +290,8 @@ static void tell(const struct vigil__snapshot* s,
                          "left", s->room.bytes / MB, s->room.of);
   else if (end->error == -ECANCELED)
     vigil__incident_none(i, VIGIL__PIECE_HEAP, "its child ended too soon");
+  else if (s->leak != 0 && end->error != 0)
+    vigil__incident_none(i, VIGIL__PIECE_HEAP, "%s", strerror(-end->error));
   else
     vigil__incident_ended(i, VIGIL__PIECE_HEAP, end->error);
 }
@@ -274,6 +303,21 @@ static void count(const struct vigil__child_end* end) {
     COUNT(late);
   else
     COUNT(failed);
+}
+
+bool vigil__snapshot_summary(struct vigil__snapshot* s,
+                             struct vigil__incident* i) {
+  const struct vigil__artifact_file* f = &s->memory;
+  char* why = i->piece[VIGIL__PIECE_HEAP].note;
+  int err = -ECANCELED;
+
+  if (s->child.file == f && f->complete)
+    err = vigil__hunt_add(s->iso, s->leak, f->fd, f->bytes);
+  if (err != 0)
+    vigil__incident_none(i, VIGIL__PIECE_LEAK, "round %u: %s", s->leak,
+                         why[0] != '\0' ? why : strerror(-err));
+  why[0] = '\0';
+  return err == 0;
 }
 
 bool vigil__snapshot_poll(struct vigil__snapshot* s,

@@ -32,6 +32,8 @@ struct vigil__snapshot {
   bool wait;                    /* Now: there is no later. */
   struct vigil__room room;
   struct vigil__child child;
+  struct vigil__artifact_file memory;  /* For a summary. */
+  unsigned leak;                /* Round of a leak hunt; 0: none. */
   struct vigil__heap_snapshot* taken;  /* In the process. */
   uint64_t disk;                /* Bytes that the file may have. */
   uint64_t need;                /* Bytes; of `room`. */
@@ -65,6 +67,11 @@ enum vigil__snapshot_next {
 enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
                                                 struct vigil__incident* i,
                                                 struct vigil__self* self);
+
+/* After that, of a round of a leak hunt: its summary goes there. False: there is
+ * none, and the incident has the reason. */
+bool vigil__snapshot_summary(struct vigil__snapshot* s,
+                             struct vigil__incident* i);
 
 /* True: the child has ended, and what came of it is in the incident. */
 bool vigil__snapshot_poll(struct vigil__snapshot* s,

@@ -70,13 +70,15 @@ void Histogram(const v8::FunctionCallbackInfo<v8::Value>& args) {
 }
 
 // Of the thread args[0]; args[1] has VIGIL__CAPTURE_* bits, args[2] the length of
-// the profile in ms, both 0 for what is configured. A ticket, or 0.
+// the profile in ms, both 0 for what is configured; args[3] is the round of a leak
+// hunt, or 0. A ticket, or 0.
 void Capture(const v8::FunctionCallbackInfo<v8::Value>& args) {
   vigil__demand demand = {};
   demand.thread_id = static_cast<uint64_t>(args[0].As<v8::Number>()->Value());
   demand.want = args[1].As<v8::Uint32>()->Value();
   demand.profile_ns =
       uint64_t{args[2].As<v8::Uint32>()->Value()} * VIGIL__MS;
+  demand.leak = args[3].As<v8::Uint32>()->Value();
   vigil__watch_start();
   const uint64_t ticket = vigil__demand_ask(&demand);
   vigil__watch_wake();

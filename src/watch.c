@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "demand.h"
 #include "figures.h"
+#include "hunt.h"
 #include "judge.h"
 #include "log.h"
 #include "os.h"
@@ -180,7 +181,9 @@ static void serve_demand(void) {
     return;
   if (demanded) {
     path = vigil__capture_last();
-    vigil__demand_done(demand.ticket, path[0] != '\0' ? 0 : -EIO, path);
+    vigil__demand_done(demand.ticket,
+                       path[0] != '\0' || vigil__capture_round() ? 0 : -EIO,
+                       path);
     demanded = false;
   }
   if (!vigil__demand_next(&demand))
@@ -188,7 +191,9 @@ static void serve_demand(void) {
   if (find(demand.thread_id, &trigger)) {
     trigger.want = demand.want;
     trigger.profile_ns = demand.profile_ns;
-    if (demand.heap_limit != 0)
+    if (demand.leak != 0)
+      vigil__judge_leak(&trigger, demand.leak);
+    else if (demand.heap_limit != 0)
       vigil__judge_limit(&trigger, demand.heap_limit);
     else
       vigil__judge_end(&trigger, NULL,
@@ -236,6 +241,15 @@ static void on_sample(uv_timer_t* handle) {
   look();
 }
 
+static void hunt(void) {
+  const struct vigil__demand round = {
+    .leak = vigil__hunt_due(vigil__os.mono(), vigil__watch_armed())
+  };
+
+  if (round.leak != 0)
+    vigil__demand_ask(&round);
+}
+
 static void on_tick(uv_timer_t* handle) {
   struct vigil__rule_result result;
   struct vigil__trigger trigger;
@@ -249,6 +263,7 @@ static void on_tick(uv_timer_t* handle) {
   }
   if (vigil__capture_of() != NULL)
     step_capture();  /* It may be calm, and so done. */
+  hunt();
   serve_demand();
   due = vigil__os.mono() + TICK_MS * VIGIL__MS;
   if (looks())
@@ -297,6 +312,7 @@ void vigil__watch_init(const struct vigil__config* c) {
   config = c;
   vigil__judge_init(c);
   vigil__sampler_init(c);
+  vigil__hunt_init(c);
 }
 
 void vigil__watch_start(void) {

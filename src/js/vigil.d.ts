@@ -206,6 +206,31 @@ declare module 'node:vigil' {
     files: Array<{ name: string; bytes: number; sha256: string }>;
   }
 
+  /** What is between two looks: one of these. */
+  export interface LeakHuntOptions {
+    /** The same work each time; it is awaited. */
+    work?: () => unknown;
+    /** Time, an integer from 1 to 86,400,000. Default: 60,000. */
+    everyMs?: number;
+    /** Requests that HTTP servers of this thread answer. */
+    requests?: number;
+  }
+
+  /** `leak.json`, as docs/leak.md describes it, and where it is. These are some of its members. */
+  export interface LeakReport {
+    /** The folder that holds it, and `leak.txt`. */
+    directory: string;
+    schema: number;
+    suspects: Array<{
+      name: string;
+      class: string;
+      kind: 'cache' | 'listeners' | 'closures' | 'buffers' | 'unknown';
+      advice: string;
+      bytesPerRound: number;
+      objectsPerRound: number;
+    }>;
+  }
+
   /** The process runs with `VIGIL=off`: nothing is measured. */
   export const off: boolean;
   /** Version of Node Vigil, as `process.versions.vigil`. */
@@ -223,4 +248,6 @@ declare module 'node:vigil' {
   export function histogram(): HistogramReport;
   /** Captures the calling thread now, whatever the rules say. */
   export function capture(options?: CaptureOptions): Promise<Incident>;
+  /** Looks at the heap of the calling thread three times, for what grows with the work. */
+  export function leakHunt(options?: LeakHuntOptions): Promise<LeakReport>;
 }

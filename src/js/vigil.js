@@ -18,7 +18,12 @@ const {
     ERR_OPERATION_FAILED,
   },
 } = require('internal/errors');
-const { validateBoolean, validateInteger, validateObject } = require('internal/validators');
+const {
+  validateBoolean,
+  validateFunction,
+  validateInteger,
+  validateObject,
+} = require('internal/validators');
 const { UVException } = require('internal/errors');
 const { kEmptyObject } = require('internal/util');
 
@@ -31,6 +36,8 @@ const kPieces = { __proto__: null, cpu: 1, heap: 2, alloc: 4, before: 8 };
 const kWithout = 16;
 const kMaxProfileMs = 60_000;
 const kPollMs = 50;
+const kRounds = 3;
+const kMaxEveryMs = 24 * 3600 * 1000;
 
 function parse(text) {
   if (text === undefined)
@@ -92,13 +99,72 @@ async function capture(options = kEmptyObject) {
   const { threadId } = require('internal/worker');
   if (pieces === 0 && without !== 0)
     pieces = without | kWithout;
-  const ticket = binding.capture(threadId, pieces, cpuProfileMs);
+  const directory = await ask(threadId, pieces, cpuProfileMs, 0);
+  const manifest = await read(directory, 'incident.json');
+  return { __proto__: null, directory, ...manifest };
+}
+
+async function read(directory, file) {
+  const { readFile } = require('fs/promises');
+  return JSONParse(await readFile(`${directory}/${file}`, 'utf8'));
+}
+
+function ask(threadId, pieces, cpuProfileMs, round) {
+  const ticket = binding.capture(threadId, pieces, cpuProfileMs, round);
   if (ticket === 0)
     throw new ERR_OPERATION_FAILED('too many captures wait');
-  const directory = await result(ticket);
-  const { readFile } = require('fs/promises');
-  const manifest = JSONParse(await readFile(`${directory}/incident.json`, 'utf8'));
-  return { __proto__: null, directory, ...manifest };
+  return result(ticket);
+}
+
+/**
+ * Looks at the heap of this thread three times, for what grows with the work.
+ * @param {{work?: Function, everyMs?: number, requests?: number}} [options]
+ *   What is between two looks: one of these. Default: a minute.
+ * @returns {Promise<object>} leak.json, and its folder as `directory`.
+ */
+async function leakHunt(options = kEmptyObject) {
+  validateObject(options, 'options');
+  const { work, everyMs = 60_000, requests } = options;
+  if (work !== undefined)
+    validateFunction(work, 'options.work');
+  validateInteger(everyMs, 'options.everyMs', 1, kMaxEveryMs);
+  if (requests !== undefined)
+    validateInteger(requests, 'options.requests', 1);
+  if (parse(binding.status()).off)
+    throw new ERR_OPERATION_FAILED('VIGIL is off');
+  const { threadId } = require('internal/worker');
+  let directory;
+  for (let round = 1; round <= kRounds; round++) {
+    if (round !== 1) {
+      if (work !== undefined)
+        await work();
+      else if (requests !== undefined)
+        await served(requests);
+      else
+        await require('timers/promises').setTimeout(everyMs);
+    }
+    directory = await ask(threadId, 0, 0, round);
+  }
+  const { noLeakHunt } = await read(directory, 'incident.json');
+  if (noLeakHunt !== null)
+    throw new ERR_OPERATION_FAILED(noLeakHunt);
+  return { __proto__: null, directory, ...await read(directory, 'leak.json') };
+}
+
+// Resolves when servers of this thread have answered so many more requests.
+function served(requests) {
+  const { subscribe, unsubscribe } = require('diagnostics_channel');
+  const kChannel = 'http.server.response.finish';
+  return new Promise((resolve) => {
+    let left = requests;
+    function count() {
+      if (--left > 0)
+        return;
+      unsubscribe(kChannel, count);
+      resolve();
+    }
+    subscribe(kChannel, count);
+  });
 }
 
 // The watch thread cannot call JavaScript, so ask it now and then.
@@ -122,6 +188,7 @@ module.exports = {
   capture,
   histogram,
   lag,
+  leakHunt,
   snapshot,
 };
 

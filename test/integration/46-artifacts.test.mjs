@@ -18,7 +18,7 @@ const newDir = (t) => path.join(temporary(t), 'vigil');
 // ---- the schema
 
 const CAUSES = ['js', 'gc', 'native', 'syscall', 'threadpool', 'starved', 'throttled', 'suspended', 'unknown'];
-const RULES = ['lag-p99', 'stall', 'gc-share', 'pool-wait-p99', 'old-space', 'a signal', 'node:vigil'];
+const RULES = ['lag-p99', 'stall', 'gc-share', 'pool-wait-p99', 'old-space', 'heap-limit', 'a signal', 'node:vigil'];
 const is = {
   count: (v) => Number.isInteger(v) && v >= 0,
   ms: (v) => typeof v === 'number' && v >= 0,
@@ -27,6 +27,8 @@ const is = {
   time: (v) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(v),
   reason: (v) => v === null || is.text(v),
   object: (v) => typeof v === 'object' && v !== null && !Array.isArray(v),
+  objectOrNull: (v) => v === null || is.object(v),
+  mode: (v) => v === 'fork' || v === 'inprocess',
   texts: (v) => Array.isArray(v) && v.every(is.text),
   classes: (v) => is.texts(v) && v.every((c) => CAUSES.includes(c)),
   files: (v) => Array.isArray(v) && v.every(is.object),
@@ -70,6 +72,9 @@ const SCHEMA = [
   ['pool.sinceStart.*.waitP99Ms', 'ms'], ['pool.sinceStart.*.waitMaxMs', 'ms'],
   ['pool.sinceStart.*.runP99Ms', 'ms'], ['pool.sinceStart.*.runMaxMs', 'ms'],
   ['suppressedBefore', 'count'], ['captureMs', 'ms'], ['startMs', 'ms'], ['stopMs', 'ms'], ['snapshotMs', 'ms'],
+  ['heapSnapshot', 'objectOrNull'], ['heapSnapshot.mode', 'mode'], ['heapSnapshot.tries', 'count'],
+  ['heapSnapshot.heapBytes', 'count'], ['heapSnapshot.restMs', 'ms'], ['heapSnapshot.forkMs', 'ms'],
+  ['heapSnapshot.childMs', 'ms'], ['heapSnapshot.childBytes', 'count'],
   ['noCpuProfile', 'reason'], ['noHeapSnapshot', 'reason'], ['noAllocProfile', 'reason'],
   ['noProfileBefore', 'reason'], ['noStalls', 'reason'],
   ['files', 'files'], ['files.*?', 'object'], ['files.*.name', 'text'], ['files.*.bytes', 'count'],
@@ -87,7 +92,7 @@ function checkSchema(value, prefix = '') {
     const row = rows.find((r) => r.name === name) ?? rows.find((r) => r.name === '*');
     assert.ok(row, `${prefix}${name} is not in the schema`);
     assert.ok(is[row.type](member), `${prefix}${name} is ${JSON.stringify(member)}, no ${row.type}`);
-    if (row.type === 'object' || row.type === 'files') checkSchema(member, `${prefix}${row.name}.`);
+    if (member !== null && ['object', 'objectOrNull', 'files'].includes(row.type)) checkSchema(member, `${prefix}${row.name}.`);
   }
 }
 

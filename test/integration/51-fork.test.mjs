@@ -17,14 +17,14 @@ import { addons, noAddons } from './31-native.mjs';
 // ---- the file
 
 // A forked snapshot of planted.mjs, and one that it took in the process after
-// that. Both for the second time: the first time compiles functions and makes
-// what is then kept.
+// that. Both for the third time: before, functions are compiled for it and things
+// made that are kept.
 async function pair(t, env) {
   const file = path.join(temporary(t), 'inprocess.heapsnapshot');
   const it = start(t, [app('planted.mjs'), file], { env });
   await it.line(/^ready/m);
   let incident;
-  for (let i = 1; i <= 2; i++) {
+  for (let i = 1; i <= 3; i++) {
     it.kill('SIGUSR2');
     incident = checkIncident(await waitForIncident(it, it.dir, i));
     assert.equal(incident.manifest.heapSnapshot.mode, 'fork', JSON.stringify(incident.manifest));
@@ -38,14 +38,14 @@ async function pair(t, env) {
   return { forked: incident.snapshot, inprocess, forkedFile: forked, inprocessFile: file };
 }
 
-// What the call that writes the one in the process has made when it is taken,
-// none of which is there when a child is forked from the idle loop: the Buffer of
-// the signal's number, arrays of the listener's arguments, the file's name and what
-// the path module made of it. Counted were 6 nodes more and 2 changed, of 72,000;
-// each of them has a map, a stack slot or a handle that leads to it.
-const MOST_NODES = 24;
-const MOST_BYTES = 4096;
-const MOST_EDGES = 400;
+// What the second one has more, as far as it was seen, of 76,000 nodes: what the
+// call that writes it has made by then (the signal's number in a Buffer, arrays of
+// arguments, the file's name and its parts: 6 to 8 nodes, with a map, a stack slot
+// or a handle that leads to each); and, since JavaScript runs between the two, now
+// and then a function that was optimized for it, with its feedback (22 nodes).
+const MOST_NODES = 1 / 1000;
+const MOST_BYTES = 1 / 1000;
+const MOST_EDGES = 2 / 1000;
 
 function checkSame(a, b, key = (name) => name) {
   const sums = [a, b].map((snapshot) => {
@@ -68,7 +68,9 @@ function checkSame(a, b, key = (name) => name) {
     different.push([name.slice(0, 80), x, y]);
   }
   const edges = Math.abs(a.snapshot.edge_count - b.snapshot.edge_count);
-  assert.ok(nodes <= MOST_NODES && bytes <= MOST_BYTES && edges <= MOST_EDGES,
+  const total = [...sums[0].values()].reduce((sum, { self }) => sum + self, 0);
+  assert.ok(nodes <= MOST_NODES * a.snapshot.node_count && bytes <= MOST_BYTES * total &&
+            edges <= MOST_EDGES * a.snapshot.edge_count,
             `${nodes} nodes, ${bytes} bytes, ${edges} edges: ${JSON.stringify(different.slice(0, 40))}`);
   // And there is something to compare.
   assert.ok(sums[0].size > 1000 || key('string x') === 'string', `${sums[0].size} constructors`);
@@ -111,13 +113,13 @@ describe('the file', { concurrency: 2 }, () => {
     const [hidden, shown] = [forkedFile, inprocessFile].map((file) => readFileSync(file, 'latin1'));
     // So this is how they would be found. Not concatenated and sliced ones and
     // numbers, which no snapshot shows; their parts are.
-    for (const i of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]) assert.ok(shown.includes(`secret${i}`), `${i}`);
-    for (const word of ['secret', 'ecret4', 'and then some more', 'note 7 of', '31337', '\\u4e16', '\u4e16']) {
+    for (const i of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]) assert.ok(shown.includes(`classified${i}`), `${i}`);
+    for (const word of ['classified', 'lassified4', 'and then some more', 'note 7 of', '31337.4242', '31337424231337', '\\u4e16', '\u4e16']) {
       assert.equal(hidden.indexOf(word), -1, hidden.slice(hidden.indexOf(word) - 100, hidden.indexOf(word) + 100));
     }
     // The source is a string as any other, but for its names.
-    assert.ok(shown.includes('All kinds of values') && !hidden.includes('All kinds of values'));
-    for (const name of ['propertyOfSecrets', 'customerNumber', 'PlantedShelf', 'planted.mjs']) {
+    assert.ok(shown.includes('Copyright Node Vigil') && !hidden.includes('Copyright Node Vigil'));
+    for (const name of ['propertyOfContents', 'customerNumber', 'PlantedShelf', 'planted.mjs']) {
       assert.ok(forked.strings.includes(name) || hidden.includes(name), name);
     }
     assert.ok(forked.strings.includes('(2000000 characters)'));

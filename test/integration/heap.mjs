@@ -135,10 +135,10 @@ export const script = (body) => `${PRELUDE}(async () => { ${body} })().then((val
 });`;
 
 // Runs the body of an async function with these, and gives what it returns and
-// the lines of Vigil.
-export async function inside(t, body, { env, flags = [], ...options } = {}) {
+// the lines of Vigil. `before`: arguments of another program that runs node.
+export async function inside(t, body, { env, flags = [], before = [], ...options } = {}) {
   const dir = path.join(temporary(t), 'vigil');
-  const end = await run(t, [...flags, '-e', script(body)],
+  const end = await run(t, [...before, ...flags, '-e', script(body)],
                         { env: { ...QUIET, VIGIL_DIR: dir, ...env }, ms: 4 * MINUTE, ...options });
   assert.equal(end.code, 0, JSON.stringify(end));
   const lines = end.stderr.split('\n').filter(Boolean);

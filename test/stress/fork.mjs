@@ -4,7 +4,7 @@
 // Takes many forked heap snapshots of one busy process, and checks each. Prints a
 // line for each that is not well, and a table; ends with 1 if there was one.
 //
-//   fork.mjs [--snapshots=200] [--works=all] [--keep=10] [--flags=V8 options] [--quiet]
+//   fork.mjs [--snapshots=200] [--works=all] [--keep=10] [--flags=V8 options] [--quiet] [--idle: no load]
 //
 //   VIGIL_NODE   our binary (default: the one that runs this)
 //   ADDONS       folder with weak.node and finalize.node, for `native`
@@ -70,7 +70,7 @@ function watch(pid, say) {
 
 // Runs the program; calls `each` with each snapshot, which is deleted after that.
 // Gives what ended it.
-export async function stress({ node, snapshots, names, keep, flags, env, each, say }) {
+export async function stress({ node, snapshots, names, keep, flags, env, each, say, idle }) {
   const dir = mkdtempSync(path.join(tmpdir(), 'vigil-stress-'));
   const args = ['--expose-gc', ...flags, path.join(here, 'fork-app.mjs'), snapshots, keep, ...names];
   const app = spawn(node, args.map(String), {
@@ -89,7 +89,7 @@ export async function stress({ node, snapshots, names, keep, flags, env, each, s
     for await (const line of createInterface({ input: app.stdout })) {
       const it = JSON.parse(line);
       if (it.port) {
-        client = load(it.port);
+        if (!idle) client = load(it.port);
         continue;
       }
       each(it);
@@ -127,7 +127,7 @@ function table(all) {
 async function command() {
   const { values } = parseArgs({ options: {
     snapshots: { type: 'string', default: '200' }, works: { type: 'string', default: 'all' },
-    keep: { type: 'string', default: '10' }, flags: { type: 'string', default: '' }, quiet: { type: 'boolean' },
+    keep: { type: 'string', default: '10' }, flags: { type: 'string', default: '' }, quiet: { type: 'boolean' }, idle: { type: 'boolean' },
   } });
   const names = values.works === 'all'
     ? Object.keys(works).filter((name) => process.env.ADDONS || name !== 'native')
@@ -137,7 +137,7 @@ async function command() {
   const say = (text) => { bad++; console.log(`BAD ${text}`); };
   const end = await stress({
     node: process.env.VIGIL_NODE || process.execPath, snapshots: Number(values.snapshots), names,
-    keep: Number(values.keep), flags: values.flags.split(' ').filter(Boolean), env: { ADDONS: process.env.ADDONS ?? '' }, say,
+    keep: Number(values.keep), flags: values.flags.split(' ').filter(Boolean), idle: values.idle, env: { ADDONS: process.env.ADDONS ?? '' }, say,
     each(it) {
       if (!values.quiet) console.log(JSON.stringify({ ...it, directory: undefined, name: undefined }));
       if (!it.file) return say(JSON.stringify(it));

@@ -3,7 +3,7 @@
 
 // Holds about MB megabytes of small objects and serves. GET / says ok; GET /longest
 // gives the longest time in ms between two runs of a timer of 1 ms since the last
-// request for it; GET /exit?code=N ends it; GET /worker?MB captures a Worker with so
+// request for it; GET /exit?code=N ends it, with "leaving"; GET /worker?MB captures a Worker with so
 // much; GET /end ends that Worker. Prints "ready PORT". Usage: ballast.mjs MB
 
 import http from 'node:http';
@@ -19,6 +19,8 @@ setInterval(() => {
   longest = Math.max(longest, now - last);
   last = now;
 }, 1);
+
+process.on('exit', () => console.log('leaving'));
 
 let worker;
 const WORKER = `

@@ -13,7 +13,7 @@ import { Worker } from 'node:worker_threads';
 
 // 1500 customers, each on one of 30 shelves, the shelves in a Map.
 class PlantedCustomer {
-  constructor(i) { this.customerNumber = i; this.note = `note ${i} of a customer`; }
+  constructor(i) { this.customerNumber = i; this.note = ['note', i, 'of a customer'].join(' '); }
 }
 class PlantedShelf {
   constructor() { this.customersOfShelf = []; }
@@ -49,10 +49,10 @@ await once(held.worker, 'online');
 
 // All kinds of values that one would not like others to read. Each has the same
 // word in it, which the source does not have: that is in the heap, too.
-const word = (i) => ['sec', 'ret'].join('') + i;
+const word = (i) => ['classi', 'fied'].join('') + i;
 const twice = `${word(4)} and then some more of it`;
-held.secrets = {
-  propertyOfSecrets: word(0),
+held.contents = {
+  propertyOfContents: word(0),
   twoByte: `${word(1)} \u4e16\u754c`,
   joined: word(2) + ' and '.repeat(3) + word(3),
   sliced: twice.slice(1),
@@ -66,7 +66,7 @@ held.secrets = {
   symbol: { [Symbol.iterator]: word(13) },
   number: 31337.4242, big: 31337424231337424231337n,
 };
-held.secrets.code();
+held.contents.code();
 
 process.on('SIGHUP', () => {
   const file = process.argv[2];

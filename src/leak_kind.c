@@ -68,13 +68,17 @@ static uint64_t buffers_below(const struct vigil__leak_report* r, uint32_t top,
   return sum;
 }
 
+/* Not what a listener uses: a variable has a life of its own. */
 static bool holds_listeners(const struct vigil__leak_summary* s, uint32_t i) {
   unsigned steps;
 
-  for (steps = 0; i != 0 && steps < 4; i = s->group[i].parent, steps++)
+  for (steps = 0; i != 0 && steps < 4; i = s->group[i].parent, steps++) {
     if (is_text(s, s->group[i].edge, "_events") ||
         strstr(s->text + s->group[i].edge, "kEvents") != NULL)
       return true;
+    if (s->group[i].edge_type == VIGIL__LEAK_CONTEXT)
+      return false;
+  }
   return false;
 }
 

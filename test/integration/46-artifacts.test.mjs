@@ -76,7 +76,7 @@ const SCHEMA = [
   ['heapSnapshot.heapBytes', 'count'], ['heapSnapshot.restMs', 'ms'], ['heapSnapshot.forkMs', 'ms'],
   ['heapSnapshot.childMs', 'ms'], ['heapSnapshot.childBytes', 'count'],
   ['noCpuProfile', 'reason'], ['noHeapSnapshot', 'reason'], ['noAllocProfile', 'reason'],
-  ['noProfileBefore', 'reason'], ['noStalls', 'reason'],
+  ['noProfileBefore', 'reason'], ['noStalls', 'reason'], ['noLeakHunt', 'reason'],
   ['files', 'files'], ['files.*?', 'object'], ['files.*.name', 'text'], ['files.*.bytes', 'count'],
   ['files.*.sha256', 'hash'],
 ];
@@ -92,7 +92,9 @@ function checkSchema(value, prefix = '') {
     const row = rows.find((r) => r.name === name) ?? rows.find((r) => r.name === '*');
     assert.ok(row, `${prefix}${name} is not in the schema`);
     assert.ok(is[row.type](member), `${prefix}${name} is ${JSON.stringify(member)}, no ${row.type}`);
-    if (member !== null && ['object', 'objectOrNull', 'files'].includes(row.type)) checkSchema(member, `${prefix}${row.name}.`);
+    if (member !== null && ['object', 'objectOrNull', 'files'].includes(row.type)) {
+      checkSchema(member, `${prefix}${row.name}.`);
+    }
   }
 }
 
@@ -104,6 +106,7 @@ test('incident.json is as its schema says', async (t) => {
   // A block of 600 ms at a time leaves stalls, so all that is wanted is there.
   assert.deepEqual(manifest.files.map(({ name }) => name.split(/[-.]/)[0]).sort(),
                    ['before', 'cpu', 'heap', 'stalls']);
+  assert.ok(is.object(manifest.heapSnapshot));
   const [, port] = /ready (\d+)/.exec(it.stdout);
   await fetch(`http://127.0.0.1:${port}/calm`);
   const asked = new App(t, ['-e', `require('node:vigil').capture({ cpuProfileMs: 100 })

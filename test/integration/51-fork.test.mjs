@@ -119,7 +119,7 @@ describe('the file', { concurrency: 2 }, () => {
     }
     // The source is a string as any other, but for its names.
     assert.ok(shown.includes('Copyright Node Vigil') && !hidden.includes('Copyright Node Vigil'));
-    for (const name of ['propertyOfContents', 'customerNumber', 'PlantedShelf', 'planted.mjs']) {
+    for (const name of ['propertyOfContents', 'customersOfShelf', 'PlantedShelf', 'planted.mjs']) {
       assert.ok(forked.strings.includes(name) || hidden.includes(name), name);
     }
     assert.ok(forked.strings.includes('(2000000 characters)'));
@@ -202,7 +202,8 @@ describe('the process', { concurrency: 2 }, () => {
     assert.equal(mode, 'fork');
     assert.ok(hadBytes > 20e6 && hasBytes > 20e6, said);
     assert.equal(lost, 0, said);
-    assert.ok(pages > 20 && here === pages, said);
+    // Some may be given back meanwhile.
+    assert.ok(pages > 20 && here > 0.9 * pages, said);
     assert.equal(inFork, 0, said);
     assert.equal(spawned, 'works\n');
   });

@@ -21,14 +21,14 @@ trap 'rm -rf "$tmp"' EXIT
 warnings="-Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers"
 flags="-std=c11 -D_GNU_SOURCE $warnings -I../../src -I."
 sources="artifact artifact_dir budget budget_ask budget_dir budget_file
-         calltree cause cause_json cause_text cgroup cgroup_find code config
-         config_value counts frames gc hist json lag leak leak_dominators
-         leak_graph leak_groups leak_kind leak_match leak_memory leak_parse
-         leak_path leak_report leak_scan leak_summary leak_tree leak_trie log loop
-         memory modules os pool procfs profile ranges recorder recorder_top report
-         report_histogram report_loops rule set stack stack_signal stall symbol
-         symbol_file system text unwind unwind_call unwind_cfi unwind_expr
-         unwind_fde unwind_read window"
+         calltree cause cause_json cause_text cgroup cgroup_find child child_own
+         code config config_value counts frames gc hist json lag leak
+         leak_dominators leak_graph leak_groups leak_kind leak_match leak_memory
+         leak_parse leak_path leak_report leak_scan leak_summary leak_tree
+         leak_trie log loop memory modules os pool procfs profile ranges recorder
+         recorder_top report report_histogram report_loops room rule set stack
+         stack_signal stall symbol symbol_file system text unwind unwind_call
+         unwind_cfi unwind_expr unwind_fde unwind_read window"
 passed=0
 failed=0
 

@@ -778,6 +778,156 @@ TEST(artifact_write_of_nothing_is_an_error) {
   CHECK_EQ(count(top, ""), 0);
 }
 
+/* ---- files that another process wrote */
+
+/* What the child of a fork does with the file, and says of it. */
+struct told {
+  uint64_t bytes;
+  char sha256[65];
+};
+
+static struct told write_in_child(struct vigil__artifact_file* f, size_t len) {
+  struct told told;
+  int status;
+  int pipes[2];
+  char* data;
+  pid_t pid;
+
+  CHECK_EQ(pipe(pipes), 0);
+  pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    data = calloc(1, len + 1);
+    memset(data, 'c', len);
+    if (vigil__artifact_file_write(f, data, len) != 0 ||
+        vigil__artifact_file_close(f) != 0)
+      _exit(1);
+    told.bytes = f->bytes;
+    memcpy(told.sha256, f->sha256, sizeof(told.sha256));
+    _exit(write(pipes[1], &told, sizeof(told)) != sizeof(told));
+  }
+  CHECK_EQ(waitpid(pid, &status, 0), pid);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(read(pipes[0], &told, sizeof(told)), sizeof(told));
+  close(pipes[0]);
+  close(pipes[1]);
+  return told;
+}
+
+TEST(artifact_adopts_what_a_child_wrote) {
+  const int fds = test_open_fds();
+  struct vigil__json j = { .limit = 0 };
+  struct vigil__artifact_file* f;
+  struct told told;
+  char text[8192];
+
+  setup();
+  open_dir();
+  CHECK_EQ(vigil__artifact_begin(&a, &dir, WALL, 42), 0);
+  CHECK_EQ(vigil__artifact_file_open(&a, "x", 1 << 20, &f), 0);
+  told = write_in_child(f, 100000);
+  CHECK_EQ(told.bytes, 100000);
+  CHECK(!f->complete);
+  CHECK_EQ(vigil__artifact_file_adopt(f, told.bytes, told.sha256), 0);
+  CHECK(f->complete);
+  CHECK_EQ(contexts, 0);
+  /* Once; what comes after changes nothing. */
+  CHECK_EQ(vigil__artifact_file_adopt(f, 1, told.sha256), -EBADF);
+  vigil__artifact_file_drop(f);
+  CHECK(f->complete);
+  vigil__json_object(&j, NULL);
+  vigil__artifact_describe(&a, &j);
+  vigil__json_end(&j);
+  CHECK_EQ(vigil__artifact_finish(&a, &j), 0);
+  vigil__json_free(&j);
+  slurp(path("%s/%s/incident.json", a.name), text, sizeof(text));
+  CHECK(strstr(text, "\"bytes\": 100000,") != NULL);
+  CHECK(strstr(text, "abababab00000000000186a0\"") != NULL);
+  CHECK_EQ(count(path("%s/%s", a.name), "x"), 1);
+  vigil__artifact_dir_close(&dir);
+  CHECK_EQ(test_open_fds(), fds);
+}
+
+TEST(artifact_adopts_no_file_of_another_size) {
+  struct vigil__artifact_file* f;
+  struct told told;
+  int i;
+
+  setup();
+  open_dir();
+  CHECK_EQ(vigil__artifact_begin(&a, &dir, WALL, 42), 0);
+  for (i = -1; i <= 1; i += 2) {
+    CHECK_EQ(vigil__artifact_file_open(&a, "x", 1 << 20, &f), 0);
+    told = write_in_child(f, 3000);
+    CHECK_EQ(vigil__artifact_file_adopt(f, (uint64_t) (3000 + i), told.sha256),
+             -EIO);
+    CHECK(!f->complete);
+    CHECK_EQ(count(path("%s/%s", a.tmp), ""), 0);
+    CHECK_EQ(contexts, 0);
+  }
+  vigil__artifact_abort(&a);
+  CHECK_EQ(count(top, ""), 0);
+}
+
+static int failing_fstat(int fd, struct stat* st) {
+  (void) fd, (void) st;
+  return -EIO;
+}
+
+TEST(artifact_adopts_no_file_after_a_failure) {
+  struct vigil__artifact_file* f;
+  struct told told;
+
+  setup();
+  open_dir();
+  real = vigil__os;
+  CHECK_EQ(vigil__artifact_begin(&a, &dir, WALL, 42), 0);
+  CHECK_EQ(vigil__artifact_file_open(&a, "x", 1 << 20, &f), 0);
+  told = write_in_child(f, 3000);
+  vigil__os.fstat = failing_fstat;
+  CHECK_EQ(vigil__artifact_file_adopt(f, told.bytes, told.sha256), -EIO);
+  vigil__os.fstat = real.fstat;
+  CHECK_EQ(count(path("%s/%s", a.tmp), ""), 0);
+
+  CHECK_EQ(vigil__artifact_file_open(&a, "y", 1 << 20, &f), 0);
+  told = write_in_child(f, 3000);
+  vigil__os.close = failing_close;
+  CHECK_EQ(vigil__artifact_file_adopt(f, told.bytes, told.sha256), -EDQUOT);
+  vigil__os.close = real.close;
+  CHECK_EQ(count(path("%s/%s", a.tmp), ""), 0);
+
+  /* It was dropped before: that is what went wrong. */
+  CHECK_EQ(vigil__artifact_file_open(&a, "z", 1 << 20, &f), 0);
+  told = write_in_child(f, 3000);
+  vigil__artifact_file_drop(f);
+  CHECK_EQ(vigil__artifact_file_adopt(f, told.bytes, told.sha256), -ECANCELED);
+  CHECK_EQ(count(path("%s/%s", a.tmp), ""), 0);
+  CHECK_EQ(contexts, 0);
+  vigil__artifact_abort(&a);
+}
+
+TEST(artifact_in_memory_is_read_back_after_a_child_wrote_it) {
+  const int fds = test_open_fds();
+  struct vigil__artifact_file f;
+  struct told told;
+  char text[16];
+
+  setup();
+  CHECK_EQ(vigil__artifact_memory_open(&f, 3000), 0);
+  told = write_in_child(&f, 3000);
+  CHECK_EQ(vigil__artifact_file_adopt(&f, told.bytes, told.sha256), 0);
+  CHECK(f.complete);
+  CHECK_EQ(pread(f.fd, text, sizeof(text), 2998), 2);
+  CHECK_EQ(text[1], 'c');
+  vigil__artifact_file_close(&f);
+  CHECK_EQ(test_open_fds(), fds);
+  /* It has a limit, too. */
+  CHECK_EQ(vigil__artifact_memory_open(&f, 3), 0);
+  CHECK_EQ(vigil__artifact_file_write(&f, "1234", 4), -EFBIG);
+  vigil__artifact_file_drop(&f);
+  CHECK_EQ(test_open_fds(), fds);
+}
+
 #ifdef HAVE_OPENSSL
 #include "sha256.h"
 

@@ -135,22 +135,24 @@ static void find_states(const struct vigil__leak_report* r, struct work* w) {
   }
 }
 
-/* An UNFAIR one counts after all when nothing below it explains more. */
+/* An UNFAIR one counts after all when what is fair below it does not explain
+ * half of it either. */
 static void decide_unfair(const struct vigil__leak_report* r,
                           struct work* w) {
   const struct vigil__leak_summary* s = r->heap[2];
+  const struct vigil__leak_figures* f;
   uint32_t i;
 
   memset(w->explained, 0, s->groups * sizeof(*w->explained));
   for (i = s->groups; i-- > 1;) {
-    const uint64_t bytes = vigil__leak_growth(r->figures[i].through);
-
-    if (w->state[i] == UNFAIR)
-      w->state[i] = w->explained[i] < bytes / 2 ? GROWS : STAYS;
+    f = &r->figures[i];
     if (w->state[i] == GROWS)
-      w->explained[i] = bytes;
+      w->explained[i] = vigil__leak_growth(f->through);
     else if (w->state[i] == LARGER)
-      w->explained[i] += vigil__leak_growth(r->figures[i].shallow);
+      w->explained[i] += vigil__leak_growth(f->shallow);
+    else if (w->state[i] == UNFAIR)
+      w->state[i] = w->explained[i] < vigil__leak_growth(f->through) / 2
+          ? GROWS : STAYS;
     w->explained[s->group[i].parent] += w->explained[i];
   }
 }

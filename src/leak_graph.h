@@ -53,7 +53,7 @@ enum vigil__leak_edge {                 /* Below 8. */
   VIGIL__LEAK_EDGES
 };
 
-#define VIGIL__LEAK_OWNED 0x10u         /* In `type`: the user's; leak_tree.c. */
+#define VIGIL__LEAK_OWNED 0x10u         /* In `type`; see leak_tree.c. */
 
 struct vigil__leak_graph {
   struct vigil__leak_memory* memory;

@@ -184,12 +184,12 @@ int vigil__leak_groups_build(struct vigil__leak_summary* s,
     add_paths(&w);
     e = group_nodes(&w);
   }
+  VIGIL__LEAK_RELEASE(m, w.group, g->nodes);
+  VIGIL__LEAK_RELEASE(m, w.through, g->nodes);
   if (e == 0)
     e = vigil__leak_summary_make(s, g, &w.trie, most);
   if (e == 0)
     s->unreached = t->nodes - t->reached;
-  VIGIL__LEAK_RELEASE(m, w.group, g->nodes);
-  VIGIL__LEAK_RELEASE(m, w.through, g->nodes);
   vigil__leak_trie_free(&w.trie);
   return e;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define NAME_STEPS 4u           /* Of a name: a.b.c[] */
-#define PATH_STEPS 64u          /* Of a path; a longer one loses its beginning. */
+#define PATH_STEPS 64u          /* Of a path: the last ones. */
 
 struct out {
   char* data;

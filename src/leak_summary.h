@@ -54,7 +54,8 @@ struct vigil__leak_summary {
 struct vigil__leak_parse;
 
 /* All of the analysis of one snapshot: what was written to `p` becomes a
- * summary of at most `most` groups (0: VIGIL__LEAK_GROUPS_MOST). `p` is freed.
+ * summary of at most `most` groups (0: VIGIL__LEAK_GROUPS_MOST). `p` is freed,
+ * also after an error, which may be one that writing to it gave before.
  * For the process that has read the snapshot: it takes seconds for millions
  * of nodes. 0, -EINVAL, -EFBIG, -ENOMEM. Any one thread. */
 int vigil__leak_summarize(struct vigil__leak_parse* p, uint32_t most,

@@ -143,11 +143,20 @@ TEST(leak_paths_prefer_what_people_can_read) {
   const int text = snap_node(s, STRING, "key", 8);
   const int hidden = snap_node(s, OBJECT, "Hidden", 8);
   const int dead = snap_node(s, OBJECT, "Dead", 8);
+  const int handle = snap_node(s, OBJECT, "Handle", 8);
+  const int held = snap_node(s, OBJECT, "Held", 8);
+  const int word = snap_node(s, STRING, "word", 8);
 
   snap_edge(s, roots, ELEMENT, "1", stack);
   snap_edge(s, roots, ELEMENT, "2", strings);
   snap_edge(s, stack, ELEMENT, "1", c);
   snap_edge(s, strings, ELEMENT, "1", text);
+  snap_edge(s, roots, ELEMENT, "3", handle);
+  snap_edge(s, handle, PROPERTY, "code", code);
+  snap_edge(s, handle, PROPERTY, "held", held);
+  snap_edge(s, stack, ELEMENT, "2", held);
+  snap_edge(s, held, PROPERTY, "word", word);
+  snap_edge(s, strings, ELEMENT, "2", word);
   snap_edge(s, global, PROPERTY, "code", code);
   snap_edge(s, code, INTERNAL, "both", both);
   snap_edge(s, code, INTERNAL, "hidden", hidden);
@@ -162,6 +171,8 @@ TEST(leak_paths_prefer_what_people_can_read) {
   CHECK_EQ(t.parent[text], c);
   CHECK_EQ(t.parent[both], c);
   CHECK_EQ(t.parent[hidden], code);
+  CHECK_EQ(t.parent[held], handle);
+  CHECK_EQ(t.parent[word], held);
   CHECK_EQ(t.parent[dead], VIGIL__LEAK_NONE);
   CHECK_EQ(t.reached, s->nodes - 1);
   CHECK_EQ(t.order[t.system], code);

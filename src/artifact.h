@@ -21,7 +21,7 @@ extern "C" {
  *
  * Watch thread, except that one file's write() may be called from another
  * thread as long as only one thread has the file at a time. */
-#define VIGIL__ARTIFACT_FILES 8
+#define VIGIL__ARTIFACT_FILES 16
 #define VIGIL__ARTIFACT_NAME 64
 
 /* Incremental SHA-256 from a library. begin() gives NULL on failure; end()

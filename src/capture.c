@@ -139,11 +139,32 @@ static uint64_t begin_writing(bool left) {
   return LOOK;
 }
 
+static bool hold(void) {
+  const struct vigil__held held = { &own, &snapshot, &c.incident };
+
+  if (!vigil__hold_begin(c.iso, &held))
+    return false;
+  if (c.incident.trigger.last || snapshot.wait)
+    vigil__hold_hurry_begin();
+  return true;
+}
+
 static uint64_t step_writing(vigil__mono_t now) {
-  if (!vigil__snapshot_poll(&snapshot, &c.incident, now))
-    return LOOK;
+  switch (vigil__snapshot_poll(&snapshot, &c.incident, now)) {
+    case VIGIL__SNAPSHOT_WRITES:
+      return LOOK;
+    case VIGIL__SNAPSHOT_LOCKED:
+      if (hold() && vigil__snapshot_prepare(&snapshot, &c.incident)) {
+        ask(TAKING, vigil__snapshot_take, &snapshot);
+        return 0;
+      }
+      none(VIGIL__CAPTURE_HEAP, VIGIL__PIECE_HEAP, "the thread ended first");
+      break;
+    case VIGIL__SNAPSHOT_WRITTEN:
+      break;
+  }
   finish(&own.self);
-  end(true);
+  end(false);
   return 0;
 }
 
@@ -319,23 +340,20 @@ const char* vigil__capture_last(void) {
 }
 
 int vigil__capture_begin(const struct vigil__trigger* trigger) {
-  const struct vigil__held held = { &own, &snapshot, &c.incident };
   int err = vigil__incident_begin(&c.incident, c.config, trigger);
 
   if (err != 0)
     return err;
-  vigil__evidence_init(&own, 0, trigger->iso, trigger->loop);
-  vigil__snapshot_init(&snapshot, c.config, trigger->iso, trigger->loop);
-  if (!vigil__hold_begin(trigger->iso, &held)) {
+  c.iso = trigger->iso;
+  c.probe = trigger->probe;
+  vigil__evidence_init(&own, 0, c.iso, trigger->loop);
+  vigil__snapshot_init(&snapshot, c.config, c.iso, trigger->loop);
+  if (!hold()) {
     vigil__incident_abort(&c.incident);
     return -ESRCH;
   }
-  if (trigger->last)
-    vigil__hold_hurry_begin();
-  vigil__isolate_ref(trigger->iso);
-  vigil__probe_ref(trigger->probe);
-  c.iso = trigger->iso;
-  c.probe = trigger->probe;
+  vigil__isolate_ref(c.iso);
+  vigil__probe_ref(c.probe);
   c.begun = vigil__os.mono();
   c.calm = 0;
   c.deadline = c.begun + START_WAIT;

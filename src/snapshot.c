@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>  /* PRIu64 */
+#include <signal.h>    /* SIGKILL */
 #include <string.h>
 
 #define MB (UINT64_C(1) << 20)
@@ -23,6 +24,9 @@
 /* A collection that is under way is mostly done in less; after the last try it
  * is interrupted. */
 #define TRIES 10
+
+/* Each thread that holds a lock in the instant of the fork can spoil one. */
+#define CHILDREN 6
 
 struct vigil__snapshot_counts vigil__snapshot_counts;
 #define COUNT(what) vigil__add(&vigil__snapshot_counts.what, 1)
@@ -263,7 +267,7 @@ static void learn(const struct vigil__snapshot* s,
 
   if (whole && end->error == 0)
     vigil__room_learn(&learnt, s->heap, end->own_bytes);
-  if (end->error == -ENOMEM)
+  if (end->error == -ENOMEM || (end->signal == SIGKILL && !end->late))
     vigil__room_too_little(&learnt, s->heap, s->room.bytes);
   if (whole && (end->error == 0 || end->error == -EFBIG) && s->heap > MB &&
       wrote / (s->heap / 1000) > file_permille)
@@ -288,6 +292,10 @@ static void tell(const struct vigil__snapshot* s,
     vigil__incident_none(i, VIGIL__PIECE_HEAP,
                          "its child ran out of the %" PRIu64 " MB that %s has "
                          "left", s->room.bytes / MB, s->room.of);
+  else if (end->error == -EDEADLK)
+    vigil__incident_none(i, VIGIL__PIECE_HEAP,
+                         "another thread held a lock at each of %d forks",
+                         CHILDREN);
   else if (end->error == -ECANCELED)
     vigil__incident_none(i, VIGIL__PIECE_HEAP, "its child ended too soon");
   else if (s->leak != 0 && end->error != 0)
@@ -320,21 +328,25 @@ bool vigil__snapshot_summary(struct vigil__snapshot* s,
   return err == 0;
 }
 
-bool vigil__snapshot_poll(struct vigil__snapshot* s,
-                          struct vigil__incident* i,
-                          vigil__mono_t now) {
+enum vigil__snapshot_state vigil__snapshot_poll(struct vigil__snapshot* s,
+                                                struct vigil__incident* i,
+                                                vigil__mono_t now) {
   struct vigil__child_end end;
 
   if (atomic_load_explicit(&i->give_up, memory_order_relaxed))
     vigil__child_kill(&s->child);
   if (vigil__child_poll(&s->child, now, &end) != 0)
-    return false;
+    return VIGIL__SNAPSHOT_WRITES;
+  if (end.error == -EDEADLK && ++s->locked < CHILDREN) {
+    vigil__child_close(&s->child);
+    return VIGIL__SNAPSHOT_LOCKED;
+  }
   i->snapshot.child_ns = end.ns;
   i->snapshot.child_bytes = end.own_bytes;
   learn(s, &end);
   tell(s, i, &end);
   count(&end);
-  return true;
+  return VIGIL__SNAPSHOT_WRITTEN;
 }
 
 void vigil__snapshot_free(struct vigil__snapshot* s) {

@@ -29,6 +29,7 @@ struct vigil__snapshot {
   enum vigil__heap_mode mode;
   bool fell_back;
   unsigned tries;
+  unsigned locked;              /* Children that met a lock. */
   bool wait;                    /* Now: there is no later. */
   struct vigil__room room;
   struct vigil__child child;
@@ -73,10 +74,17 @@ enum vigil__snapshot_next vigil__snapshot_after(struct vigil__snapshot* s,
 bool vigil__snapshot_summary(struct vigil__snapshot* s,
                              struct vigil__incident* i);
 
-/* True: the child has ended, and what came of it is in the incident. */
-bool vigil__snapshot_poll(struct vigil__snapshot* s,
-                          struct vigil__incident* i,
-                          vigil__mono_t now);
+/* WRITTEN: the child has ended, and what came of it is in the incident. LOCKED:
+ * it has met a lock that another thread held when it was forked, and it is worth
+ * to begin anew with prepare(). */
+enum vigil__snapshot_state {
+  VIGIL__SNAPSHOT_WRITES,
+  VIGIL__SNAPSHOT_WRITTEN,
+  VIGIL__SNAPSHOT_LOCKED
+};
+enum vigil__snapshot_state vigil__snapshot_poll(struct vigil__snapshot* s,
+                                                struct vigil__incident* i,
+                                                vigil__mono_t now);
 
 /* All since the start. Written by the watch thread, each for itself. */
 struct vigil__snapshot_counts {

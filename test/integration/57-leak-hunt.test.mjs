@@ -38,7 +38,7 @@ describe('the leak hunt', { concurrency: 2 }, () => {
     assert.equal(found.suspects[0].objectsPerRound, 300);
     const all = incidents(dir);
     assert.equal(all.length, 1, JSON.stringify(all));
-    const folder = path.join(dir, all[0]);
+    const [folder] = all;
     assert.equal(found.directory, folder);
     assert.deepEqual(readdirSync(folder).sort(), ['incident.json', 'leak.json', 'leak.txt']);
     const manifest = JSON.parse(readFileSync(path.join(folder, 'incident.json'), 'utf8'));
@@ -57,7 +57,7 @@ describe('the leak hunt', { concurrency: 2 }, () => {
   test('with time, of a Worker', async (t) => {
     const { found, dir } = await hunt(t, 'time', { WORKER: '1' });
     checkFirst(found.suspects[0], 10);
-    const manifest = JSON.parse(readFileSync(path.join(dir, incidents(dir)[0], 'incident.json'), 'utf8'));
+    const manifest = JSON.parse(readFileSync(path.join(incidents(dir)[0], 'incident.json'), 'utf8'));
     assert.equal(manifest.thread.id, 1);
   });
 

@@ -136,6 +136,29 @@ describe('the end of the child', { concurrency: 3 }, () => {
     assert.ok(manifest.heapSnapshot.childMs > 1000, JSON.stringify(manifest.heapSnapshot));
   });
 
+  test('is counted, as it was', async (t) => {
+    const it = start(t, ['-e', script(`
+      process.stdin.on('data', async () => {
+        await capture();
+        console.log(JSON.stringify(vigil.snapshot().heapSnapshots));
+      });
+      globalThis.kept = Array.from({ length: 20_000 }, () => new Array(124).fill(7));
+      console.log('ready');`)], { env: { VIGIL_HEAP_TIME: '2s' }, stdio: ['pipe', 'pipe', 'pipe'] });
+    await it.line(/^ready/m);
+    const counts = [];
+    for (const hurt of [() => {}, 'SIGKILL', 'SIGCONT']) {
+      it.child.stdin.write('x');
+      const child = await stoppedChild(it);
+      if (typeof hurt === 'string') process.kill(child, hurt);
+      counts.push(await until(() => it.stdout.split('\n').filter((s) => s[0] === '{')[counts.length], 'counts'));
+    }
+    assert.deepEqual(counts.map((s) => JSON.parse(s)), [
+      { taken: 0, late: 1, failed: 0, refused: 0 },
+      { taken: 0, late: 1, failed: 1, refused: 0 },
+      { taken: 1, late: 1, failed: 1, refused: 0 },
+    ]);
+  });
+
   for (const [signal, number] of [['SIGKILL', 9], ['SIGSEGV', 11], ['SIGTERM', 15]]) {
     test(`by ${signal}`, async (t) => {
       await without(t, {}, new RegExp(`ended by signal ${number} \\(`), (child) => {

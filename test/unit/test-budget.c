@@ -50,10 +50,23 @@ TEST(budget_cool_down) {
   CHECK_ANSWER(1000, ALLOW);
   add(599, 1000);
   CHECK_ANSWER(1000, COOLDOWN);
-  CHECK_ANSWER(1000000, COOLDOWN);  /* However bad. */
+  CHECK_ANSWER(VIGIL__BUDGET_LAST - 1, COOLDOWN);  /* However bad. */
   fresh();
   add(600, 1000);
   CHECK_ANSWER(1000, ALLOW);
+}
+
+/* A program that ends cannot come later; one that is started again and again, to
+ * end again, is bounded by the hour. */
+TEST(budget_the_last_of_a_process_does_not_cool_down) {
+  fresh();
+  add(5, 1000);
+  CHECK_ANSWER(VIGIL__BUDGET_LAST, ALLOW);
+  add(4, VIGIL__BUDGET_LAST);
+  CHECK_ANSWER(VIGIL__BUDGET_LAST, ALLOW);
+  CHECK_ANSWER(1000, COOLDOWN);
+  add(3, VIGIL__BUDGET_LAST);
+  CHECK_ANSWER(VIGIL__BUDGET_LAST, HOURLY);
 }
 
 TEST(budget_unfinished_counts_only_while_it_is_alive) {

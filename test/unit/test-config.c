@@ -58,6 +58,11 @@ static void check_defaults(void) {
   CHECK_EQ(c.gc_share_ppm, 300000);
   CHECK_EQ(c.pool_wait_p99_ns, VIGIL__SEC);
   CHECK_EQ(c.old_space_ppm, 900000);
+  CHECK_EQ(c.heap_mode, VIGIL__HEAP_FORK);
+  CHECK_EQ(c.heap_fallback, VIGIL__HEAP_INPROCESS);
+  CHECK_EQ(c.heap_time_ns, 300 * VIGIL__SEC);
+  CHECK_EQ(c.near_heap_limit, 1);
+  CHECK_EQ(c.redact, 0);
   CHECK_EQ(c.signal, 0);
   CHECK_EQ(c.exit_wait_ns, 3 * VIGIL__SEC);
   CHECK_EQ(c.per_hour, 3);
@@ -128,6 +133,15 @@ static void check_good(void) {
     { "VIGIL_RECORDER", "off", &c.recorder, 0 },
     { "VIGIL_RECORDER_SIZE", "16MB", &c.recorder_bytes, 16 << 20 },
     { "VIGIL_RECORDER_SIZE", "1024KB", &c.recorder_bytes, 1 << 20 },
+    { "VIGIL_HEAP_MODE", "off", &c.heap_mode, VIGIL__HEAP_OFF },
+    { "VIGIL_HEAP_MODE", "inprocess", &c.heap_mode, VIGIL__HEAP_INPROCESS },
+    { "VIGIL_HEAP_MODE", "fork", &c.heap_mode, VIGIL__HEAP_FORK },
+    { "VIGIL_HEAP_FALLBACK", "off", &c.heap_fallback, VIGIL__HEAP_OFF },
+    { "VIGIL_HEAP_TIME", "1s", &c.heap_time_ns, VIGIL__SEC },
+    { "VIGIL_HEAP_TIME", "1h", &c.heap_time_ns, 3600 * VIGIL__SEC },
+    { "VIGIL_NEAR_HEAP_LIMIT", "0", &c.near_heap_limit, 0 },
+    { "VIGIL_NEAR_HEAP_LIMIT", "10", &c.near_heap_limit, 10 },
+    { "VIGIL_REDACT", "on", &c.redact, 1 },
     { "VIGIL_RECORDER_SIZE", "1048577", &c.recorder_bytes, (1 << 20) + 1 },
     { "VIGIL_RECORDER_SIZE", "1048577B", &c.recorder_bytes, (1 << 20) + 1 },
     { "VIGIL_RECORDER_SIZE", "1.5MB", &c.recorder_bytes, 3 << 19 },
@@ -240,6 +254,12 @@ TEST(config_bad_values_give_one_line_and_the_default) {
   check_bad("VIGIL_RECORDER_SIZE", "1023KB",
             "VIGIL_RECORDER_SIZE=\"1023KB\" is not understood: want a size "
             "from 1MB to 1GB (512KB, 16MB, 1GB); using 16MB");
+  check_bad("VIGIL_HEAP_FALLBACK", "fork",
+            "VIGIL_HEAP_FALLBACK=\"fork\" is not understood: want off or "
+            "inprocess; using inprocess");
+  check_bad("VIGIL_HEAP_TIME", "0s",
+            "VIGIL_HEAP_TIME=\"0s\" is not understood: want a duration from 1s "
+            "to 1h (10, 10s, 500ms, 2m); using 5m");
   check_bad("VIGIL_STALL_MS", "19",
             "VIGIL_STALL_MS=\"19\" is not understood: want milliseconds from "
             "20 to 60000, or off; using 500");
@@ -304,6 +324,9 @@ TEST(config_refuses_of_each_kind) {
       "1.5", "1.5B", "2GB", "18014398509481985KB", "16MiB", "0" } },
     { "VIGIL_OLD_SPACE_SHARE", { "", "0.9", "100.1%", "50 %", "%", "-5%",
       "50%%", "auto" } },
+    { "VIGIL_HEAP_MODE", { "", "on", "none", "forks", "Fork", "fork,off" } },
+    { "VIGIL_NEAR_HEAP_LIMIT", { "", "off", "11", "-1", "1.5" } },
+    { "VIGIL_REDACT", { "", "1", "true", "yes" } },
     { "VIGIL_PER_HOUR", { "", "off", "1.0", "61", "-1", "3/h", "+3",
       "18446744073709551617" } },
     { "VIGIL_SIGNAL", { "", "12", "SIGUSR", "sigusr2", "SIGUSR2 ", "SIGSTOP",
@@ -357,9 +380,11 @@ TEST(config_prints_its_table) {
     "VIGIL_STALL_MS", "VIGIL_STALL_TRIGGER", "VIGIL_GC_SHARE",
     "VIGIL_POOL_WAIT_P99_MS", "VIGIL_OLD_SPACE_SHARE", "VIGIL_GRACE",
     "VIGIL_CAPTURE", "VIGIL_CPU_PROFILE", "VIGIL_RECORDER",
-    "VIGIL_RECORDER_SIZE", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT", "VIGIL_DIR",
-    "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK", "VIGIL_DISK_FREE",
-    "VIGIL_HOST_CAPTURES"
+    "VIGIL_RECORDER_SIZE", "VIGIL_HEAP_MODE", "VIGIL_HEAP_FALLBACK",
+    "VIGIL_HEAP_TIME", "VIGIL_NEAR_HEAP_LIMIT", "VIGIL_LEAK",
+    "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT",
+    "VIGIL_DIR", "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK",
+    "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES"
   };
   char want[64];
   size_t i;

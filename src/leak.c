@@ -183,6 +183,7 @@ static bool judge(const struct vigil__leak_report* r,
   const struct vigil__leak_figures* c = &r->figures[part->container];
   uint64_t parts[3] = { 0, 0, 0 };
   const uint64_t* bytes = parts;
+  uint64_t led_to = 0;
   uint32_t i;
   unsigned k;
 
@@ -194,10 +195,13 @@ static bool judge(const struct vigil__leak_report* r,
     /* What a larger array retains are other parts. */
     for (k = 0; k < 3; k++)
       parts[k] += more_objects(f) ? f->retained[k] : f->shallow[k];
+    led_to += weight(r, part[i].group);
   }
   /* What the parts share among themselves only the container retains; it is
-   * not all theirs when there is more than one way to it. */
+   * not all theirs when there is more than one way to it, nor when they lead to
+   * little of it: then it holds another suspect. */
   if (vigil__leak_growth(c->count) == 0 && part->container != 0 &&
+      led_to >= vigil__leak_growth(c->retained) / 2 &&
       vigil__leak_growth(c->retained) >= vigil__leak_growth(parts))
     bytes = c->retained;
   memcpy(x->bytes, bytes, sizeof(x->bytes));

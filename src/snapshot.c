@@ -267,8 +267,11 @@ static void learn(const struct vigil__snapshot* s,
 
   if (whole && end->error == 0)
     vigil__room_learn(&learnt, s->heap, end->own_bytes);
-  if (end->error == -ENOMEM || (end->signal == SIGKILL && !end->late))
+  if (end->error == -ENOMEM)
     vigil__room_too_little(&learnt, s->heap, s->room.bytes);
+  /* The kernel may have taken it for want of memory, or anybody. */
+  if (end->signal == SIGKILL && !end->late)
+    vigil__room_too_little(&learnt, s->heap, s->need);
   if (whole && (end->error == 0 || end->error == -EFBIG) && s->heap > MB &&
       wrote / (s->heap / 1000) > file_permille)
     file_permille = wrote / (s->heap / 1000);

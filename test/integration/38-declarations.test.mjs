@@ -41,8 +41,14 @@ function parse(source) {
   };
   const primary = () => {
     let type;
-    if (tokens[at] === '{') type = members();
-    else if (tokens[at] === 'Array') {
+    if (tokens[at] === '{') {
+      type = members();
+    } else if (skip('(')) {
+      // Of a function without parameters.
+      next(')');
+      next('=>');
+      type = { returns: union() };
+    } else if (tokens[at] === 'Array') {
       at += 2;
       type = { array: union() };
       next('>');
@@ -167,6 +173,8 @@ describe('the package', { skip: packaged }, () => {
     assert.deepEqual([functions.snapshot.parameters, functions.histogram.parameters], [{}, {}]);
     assert.deepEqual(functions.capture, { parameters: { options: { name: 'CaptureOptions' } },
                                           result: { name: 'Promise', of: { name: 'Incident' } } });
+    assert.deepEqual(functions.leakHunt, { parameters: { options: { name: 'LeakHuntOptions' } },
+                                           result: { name: 'Promise', of: { name: 'LeakReport' } } });
     for (const name of Object.keys(consts)) assert.equal(mismatch(it[name], consts[name], interfaces, name), '');
     for (const values of [it.live, it.ended, off]) {
       for (const [i, name] of REPORTS.entries()) {
@@ -192,7 +200,8 @@ describe('the package', { skip: packaged }, () => {
     assert.deepEqual(times(live[2], 'Ns').sort(),
                      ['lastLowerNs', 'linearBelowNs', 'linearWidthNs', 'lowerNs', 'sumNs']);
     const unitless = new Set(['off', 'windowMs', 'loops', 'threadId', 'name', 'kind', 'ended', 'filled', 'utilization',
-      'periods', 'polls', 'events', 'version', 'mode', 'armed', 'watching', 'threadPool', 'queued', 'queuedMax',
+      'periods', 'polls', 'events', 'version', 'mode', 'armed', 'watching', 'heapSnapshots', 'taken',
+      'late', 'failed', 'refused', 'threadPool', 'queued', 'queuedMax',
       'running', 'cancelled', 'unmeasured', 'kinds', 'wait', 'run', 'lag', 'last1s', 'last10s', 'last60s',
       'sinceStart', 'iterations', 'turns', 'timers', 'gc', 'count', 'scheme', 'bucketsPerOctave', 'busy', 'self']);
     for (const name of all) {

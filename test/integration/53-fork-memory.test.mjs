@@ -54,7 +54,10 @@ function group(t, limitMb) {
   const dir = path.join(ROOT, `vigil-test-${process.pid}-${group.count = (group.count ?? 0) + 1}`);
   try {
     mkdirSync(dir);
-    t.after(() => until(() => { try { rmdirSync(dir); return true; } catch { return false; } }, 'empty group'));
+    t.after(() => until(() => {
+      for (const pid of value(path.join(dir, 'cgroup.procs')).split('\n')) if (pid) process.kill(pid, 'SIGKILL');
+      try { rmdirSync(dir); return true; } catch { return false; }
+    }, 'empty group'));
     writeFileSync(path.join(dir, 'memory.limit_in_bytes'), `${limitMb * MB}`);
     assert.equal(value(path.join(dir, 'memory.limit_in_bytes')), `${limitMb * MB}`);
   } catch ({ message }) {

@@ -113,7 +113,7 @@ static void drop_abilities(void) {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
              offsetof(struct seccomp_data, args[1])),
-    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, FUTEX_CMD_MASK),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (unsigned) FUTEX_CMD_MASK),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAKE, 2, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAKE_BITSET, 1, 0),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),

@@ -104,7 +104,7 @@ function overlap(pairs, from, to) {
 }
 
 // What arrives in [from, to) waits for the end of its busy period: the wait that
-// one in a hundred of it exceeds, in us, and the longest.
+// one in a hundred of it exceeds, in us.
 function waits(periods, from, to) {
   let max = 0;
   for (let i = 0; i < periods.length; i += 2) {
@@ -123,15 +123,16 @@ function waits(periods, from, to) {
     if (exceed(middle) > 0.01 * (to - from)) low = middle;
     else high = middle;
   }
-  return { p99: high, max };
+  return high;
 }
 
+const round = (v, digits = 3) => Number(v.toFixed(digits));
+
 // Slices of a profile for the time line, in ms relative to `zeroUs`: where each
-// begins, the shares of it that were busy and in GC, and for a dense profile the
-// lag. A slice at the end that is shorter than half of one is left out.
-function slices(cpu, zeroUs, stepUs, dense) {
-  const out = { stepMs: stepUs / 1000, atMs: [], busy: [], gc: [], p99Ms: dense ? [] : null, maxMs: dense ? [] : null };
-  const round = (v, digits = 3) => Number(v.toFixed(digits));
+// begins, the shares of it that were busy and in GC, and the lag. A slice at the
+// end that is shorter than half of one is left out.
+function slices(cpu, zeroUs, stepUs) {
+  const out = { stepMs: stepUs / 1000, atMs: [], busy: [], gc: [], p99Ms: [] };
   const pairs = { busy: window(cpu.periods), gc: window(cpu.gc) };
   for (let from = cpu.startUs; from < cpu.endUs && out.atMs.length < 600; from += stepUs) {
     const to = Math.min(from + stepUs, cpu.endUs);
@@ -140,11 +141,7 @@ function slices(cpu, zeroUs, stepUs, dense) {
     out.atMs.push(round((from - zeroUs) / 1000, 1));
     out.busy.push(round(overlap(busy, from, to) / (to - from)));
     out.gc.push(round(overlap(pairs.gc(from, to), from, to) / (to - from)));
-    if (dense) {
-      const { p99, max } = waits(busy, from, to);
-      out.p99Ms.push(round(p99 / 1000));
-      out.maxMs.push(round(max / 1000));
-    }
+    out.p99Ms.push(round(waits(busy, from, to) / 1000));
   }
   return out;
 }
@@ -161,4 +158,13 @@ function window(pairs) {
   };
 }
 
-module.exports = { readCpu, slices, waits };
+// The longest busy periods, in the order of time: columns of begin, relative to
+// `zeroUs`, and length, in ms.
+function blocks({ periods }, zeroUs, most = 400) {
+  const all = [];
+  for (let i = 0; i < periods.length; i += 2) all.push([periods[i], periods[i + 1] - periods[i]]);
+  const kept = all.sort((a, b) => b[1] - a[1]).slice(0, most).sort((a, b) => a[0] - b[0]);
+  return { atMs: kept.map(([us]) => round((us - zeroUs) / 1000, 2)), lengthMs: kept.map(([, us]) => round(us / 1000, 2)) };
+}
+
+module.exports = { blocks, readCpu, slices, waits };

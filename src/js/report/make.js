@@ -14,7 +14,7 @@ const path = require('path');
 const { readAllocations } = require('./alloc');
 const { blame } = require('./blame');
 const { condense, share } = require('./condense');
-const { readCpu, slices } = require('./cpu');
+const { blocks, readCpu, slices } = require('./cpu');
 const { Functions } = require('./functions');
 const { readHeap } = require('./heap');
 const { readIncident, readStalls } = require('./incident');
@@ -25,6 +25,7 @@ const { writePage } = require('./write');
 const kMaxManifest = 4 * 2 ** 20;
 const kMaxProfile = 64 * 2 ** 20;
 const kMaxSlices = 90;
+const kMostBusy = 0.9;
 
 // The form of the name of each piece.
 const PIECES = {
@@ -61,12 +62,16 @@ function files(dir, incident) {
 // A profile for the page: the tree, who is to blame, and how busy it was when.
 function profile(cpu, functions, zeroUs, dense) {
   const span = cpu.endUs - cpu.startUs;
-  const least = dense ? 250_000 : 1_000_000;
+  // Samples that are far apart say nothing of single waits, and nothing parts two
+  // busy periods between which no sample was idle.
+  const waits = dense && cpu.busyUs < kMostBusy * span;
+  const step = (least) => Math.max(least, span / kMaxSlices);
   return {
     ...condense(cpu, (fn) => functions.name[fn] === '(root)'),
     spanMs: span / 1000, busyMs: cpu.busyUs / 1000, gcMs: cpu.gcUs / 1000, samples: cpu.samples,
     blame: blame(cpu, functions),
-    slices: slices(cpu, zeroUs, Math.max(least, span / kMaxSlices), dense),
+    slices: slices(cpu, zeroUs, step(dense ? 250_000 : 1_000_000)),
+    ...waits ? { lag: slices(cpu, zeroUs, step(1_000_000)), blocks: blocks(cpu, zeroUs) } : { lag: null, blocks: null },
   };
 }
 

@@ -63,7 +63,7 @@ export class Flame {
 
   fit() {
     const rows = this.tree.deepest + 1;
-    const tall = Math.min(rows * ROW + 2, Math.max(220, Math.min(620, innerHeight * 0.7)));
+    const tall = Math.min(rows * ROW + 2, Math.max(240, Math.min(620, innerHeight * 0.7)));
     this.el.style.height = `${tall}px`;
     this.spacer.style.height = `${rows * ROW}px`;
     this.draw();

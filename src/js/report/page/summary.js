@@ -40,14 +40,14 @@ function tiles({ incident, stalls }) {
     ['Longest block', lag.maxMs, ms, rule.name === 'stall' ? `limit ${ms(rule.limit)}` : `p50 lag ${ms(lag.p50Ms)}`, rule.name === 'stall'],
     ['Loop busy', of(lag.busyMs, lag.windowMs), percent, `${ms(lag.busyMs)} of ${ms(lag.windowMs)}`, false],
     ['On a CPU', of(f.cpuMs, Math.max(f.busyMs, f.cpuMs)), percent, `of ${ms(f.busyMs)} busy`, cause.class === 'js' || cause.class === 'native'],
-    ['Garbage collection', of(f.gcMs ?? incident.gc.pausesInWindowMs, f.busyMs ?? lag.windowMs), percent, 'of busy time', cause.class === 'gc'],
-    ['Waited for a CPU', f.runDelayMs, ms, f.runnableThreads > 0 ? `${count(f.runnableThreads)} threads wanted one` : 'run delay', cause.class === 'starved'],
+    ['GC', of(f.gcMs ?? incident.gc.pausesInWindowMs, f.busyMs ?? lag.windowMs), percent, 'of busy time', cause.class === 'gc'],
+    ['Waited for CPU', f.runDelayMs, ms, f.runnableThreads > 0 ? `${count(f.runnableThreads)} threads wanted it` : 'run delay', cause.class === 'starved'],
     ['Out of quota', f.throttledMs > 0 ? f.throttledMs : null, ms, f.quotaMs ? `limit ${(f.quotaMs / f.quotaPeriodMs).toFixed(2)} CPU` : `${count(f.throttledPeriods)} times`, cause.class === 'throttled'],
     ['Stopped', f.stoppedMs + (f.suspendedMs ?? 0) > 0 ? f.stoppedMs + (f.suspendedMs ?? 0) : null, ms, 'from outside', cause.class === 'suspended'],
     ['In system calls', f.syscallMs > 0 ? f.syscallMs : null, ms, f.syscall ? `last seen in ${f.syscall}()` : '', cause.class === 'syscall'],
     ['Pool wait p99', f.poolWaitMs > 0 ? f.poolWaitMs : null, ms, `${count(f.poolQueued)} queued`, cause.class === 'threadpool'],
     ['Stalls', stalls?.recorded, count, `longest ${ms(stalls?.list[0]?.lastedMs)}`, false],
-    ['Capture cost', captureMs, ms, 'of the loop’s time', false],
+    ['Capture cost', captureMs, ms, 'of loop time', false],
   ];
   return h('dl', { class: 'tiles' }, all.filter(([, v]) => v !== null && v !== undefined && !Number.isNaN(v))
     .map(([label, v, format, small, key]) => h('div', { class: key ? 'tile key' : 'tile' },

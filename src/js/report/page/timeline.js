@@ -20,22 +20,41 @@ function columns(at, span, ...lists) {
   return out;
 }
 
-const ofSlices = (s, ...keys) => columns(s.atMs, s.stepMs, ...keys.map((key) => s[key]));
-
-function joined(tables, width) {
-  const given = tables.filter(Boolean);
-  if (given.length > 0) return uPlot.join(given);
-  return [[], ...Array(width).fill([])];
+// What an event waits that arrives at that instant: as long as is left of the
+// busy period. Each is a tooth as high as it is long.
+function teeth({ atMs, lengthMs }) {
+  const out = [[], []];
+  atMs.forEach((at, i) => {
+    const from = at / 1000;
+    const to = from + lengthMs[i] / 1000;
+    if (to <= from || (out[0].length > 0 && from - 1e-6 <= out[0].at(-1))) return;
+    out[0].push(from - 1e-6, from, to);
+    out[1].push(0, lengthMs[i], 0);
+  });
+  return out;
 }
 
-function lagData({ incident: { timeline: t }, profiles: { during } }) {
-  const measured = t && t.p99Ms && columns(t.atMs, t.spanMs.at(-1), t.p99Ms, t.maxMs ?? t.p99Ms.map(() => null),
-                                           t.poolWaitMs ?? t.p99Ms.map(() => null));
-  const sampled = during?.slices.p99Ms && ofSlices(during.slices, 'p99Ms', 'maxMs');
-  if (measured && sampled) return { data: joined([measured, sampled]), measured: 3, sampled: 2 };
-  if (measured) return { data: measured, measured: 3, sampled: 0 };
-  if (sampled) return { data: sampled, measured: 0, sampled: 2 };
-  return null;
+// All columns on one axis, and which of them are there.
+function lagData({ incident: { timeline: t, lag }, profiles: { during } }) {
+  const tables = [], names = [];
+  if (during?.blocks?.atMs.length > 0) {
+    tables.push(teeth(during.blocks));
+    names.push('teeth');
+  }
+  for (const [name, list] of [['p99', t?.p99Ms], ['max', t?.maxMs], ['pool', t?.poolWaitMs]]) {
+    if (!list?.some((v) => v !== null)) continue;
+    tables.push(columns(t.atMs, t.spanMs.at(-1), list));
+    names.push(name);
+  }
+  if (!names.includes('p99') && lag.p99Ms > 0 && lag.windowMs > 0) {
+    tables.push([[-lag.windowMs / 1000, 0], [lag.p99Ms, lag.p99Ms]]);
+    names.push('window');
+  }
+  if (during?.lag?.atMs.length > 0 && !(names.includes('p99') && t.atMs.at(-1) > 0)) {
+    tables.push(columns(during.lag.atMs, during.lag.stepMs, during.lag.p99Ms));
+    names.push('sampled');
+  }
+  return tables.length > 0 ? { data: uPlot.join(tables), names } : null;
 }
 
 function busyData({ incident: { timeline: t }, profiles: { during, before } }) {
@@ -43,7 +62,7 @@ function busyData({ incident: { timeline: t }, profiles: { during, before } }) {
     const part = (list) => list.map((v, i) => (v === null ? null : Math.min(1, v / t.spanMs[i])));
     return columns(t.atMs, t.spanMs.at(-1), part(t.busyMs), part(t.gcMs ?? t.busyMs.map(() => 0)));
   }
-  const parts = [before, during].filter(Boolean).map(({ slices }) => ofSlices(slices, 'busy', 'gc'));
+  const parts = [before, during].filter(Boolean).map(({ slices }) => columns(slices.atMs, slices.stepMs, slices.busy, slices.gc));
   if (parts.length === 0) return null;
   // The profile goes on where the recorder ends: one pair of columns.
   const out = [[], [], []];
@@ -71,13 +90,17 @@ export function timeline(data) {
   const marks = (stalls?.list ?? []).filter(({ atMs }) => atMs !== null && atMs >= min * 1000 - 60_000)
     .map(({ atMs, lastedMs }) => [atMs / 1000, (atMs + lastedMs) / 1000]);
   const box = h('div', { class: 'charts' });
-  const x = { label: '', value: (_, v) => when(v) };
+  const x = { label: 'at', value: (_, v) => when(v) };
+  const line1 = (label, color, width, more) => ({ label, stroke: () => css(color), width, value: (_, v) => ms(v),
+                                                  points: { show: false }, paths: stepped, ...more });
   const series = {
-    p99: { label: 'lag p99', stroke: () => css('--lag'), width: 2, paths: stepped, value: (_, v) => ms(v), points: { show: false } },
-    max: { label: 'longest', stroke: () => css('--faint'), width: 1, paths: stepped, value: (_, v) => ms(v), points: { show: false } },
-    pool: { label: 'pool wait p99', stroke: () => css('--pool'), width: 1.5, paths: stepped, value: (_, v) => ms(v), points: { show: false } },
+    teeth: line1('wait of an arrival, at most (by samples)', '--tooth', 1, { paths: uPlot.paths.linear(), fill: () => css('--tooth-fill') }),
+    window: line1('lag p99 of the window', '--lag', 2),
+    p99: line1('lag p99', '--lag', 2),
+    max: line1('longest block', '--faint', 1),
+    pool: line1('pool wait p99', '--pool', 1.5),
+    sampled: line1('lag p99 by the second, at most (by samples)', '--lag', 1.5, { dash: [5, 4] }),
   };
-  const sampled = (s, label) => ({ ...s, label, dash: [5, 4], width: 1.5 });
 
   // The trigger, the time of the profile, the limit.
   function frame(u) {
@@ -184,13 +207,8 @@ export function timeline(data) {
     charts = [];
     box.replaceChildren();
     if (lag !== null) {
-      const list = [];
-      if (lag.measured > 0) list.push(series.p99, series.max, series.pool);
-      if (lag.sampled > 0) list.push(sampled(series.p99, 'lag p99, by samples'), sampled(series.max, 'longest, by samples'));
-      const kept = list.map((s, i) => [s, lag.data[i + 1]]).filter(([, column]) => column.some((v) => v !== null && v !== undefined));
-      const most = Math.max(limit ?? 0, 1, ...kept.flatMap(([, column]) => column.map((v) => v ?? 0)));
-      charts.push(chart('lag-chart', 230, [lag.data[0], ...kept.map(([, column]) => column)], kept.map(([s]) => s),
-                        () => [0, most * 1.12], (v) => ms(v), true));
+      const most = Math.max(limit ?? 0, 10, ...lag.data.slice(1).flatMap((column) => column.map((v) => v ?? 0)));
+      charts.push(chart('lag-chart', 230, lag.data, lag.names.map((name) => series[name]), () => [0, most * 1.12], (v) => ms(v), true));
     }
     if (busy !== null) {
       const area = (name, label) => ({ label, stroke: () => css(`--${name}`), fill: () => css(`--${name}-fill`), width: 1,
@@ -200,7 +218,9 @@ export function timeline(data) {
     }
   }
 
-  const notes = [incident.timeline?.p99Ms ? null : 'Seconds before the trigger are not in this incident.json: lag is shown from the profile’s samples on.',
+  const notes = [incident.timeline?.p99Ms ? null : 'This incident.json has no lag by the second, only that of the window at the trigger.',
+                 during && !during.blocks ? 'While the profile was taken the loop was hardly ever idle, so samples cannot tell one wait from the next.'
+                   : during ? 'Samples do not see very short breaks between two blocks, so a wait from samples is what it was at most.' : null,
                  marks.length > 0 ? 'The upper row of marks at the bottom are stalls, the lower one garbage collection.' : 'Marks at the bottom are garbage collection.',
                  'Drag to zoom, double-click to go back.'];
   show('timeline', box, h('p', { class: 'muted' }, notes.filter(Boolean).join(' ')));

@@ -41,7 +41,7 @@ const OF_CAUSE = {
     'Do less of it per request, split it so that the loop gets a turn in between (setImmediate between pieces), or move it into a Worker.',
   ],
   native: [
-    'Native code ran on the loop’s thread. The flame graph with native frames switched on names the library and function.',
+    'Native code ran on the loop’s thread: the flame graph (Before, with native frames) shows which function, and who called it.',
     'Use the asynchronous form of that function, or call the add-on from a Worker.',
   ],
   gc: [

@@ -97,6 +97,7 @@ class Snapshot {
   edgeList() {
     const { edgeAt: at, perEdge, perNode } = this;
     const row = new Float64Array(perEdge);
+    this.globals = [];  // Where the short cuts of the root lead.
     const first = this.first = new Uint32Array(this.nodes + 1);
     let field = 0, node = 0, left = this.count[0], taken = 0;
     this.lists.edges = (value) => {
@@ -114,6 +115,7 @@ class Snapshot {
       const type = row[at.type];
       if (!Number.isInteger(to) || to >= this.nodes) throw new Unreadable('an edge leads nowhere');
       if (type === this.weak || (type === this.shortcut && node !== 0)) return;
+      if (type === this.shortcut) this.globals.push(to);
       if (to !== node) this.to[taken++] = to;
     };
     this.endEdges = () => { while (++node <= this.nodes) first[node] = taken; };
@@ -158,6 +160,7 @@ class Snapshot {
   // Of a constructor: the sum of what its objects keep alive, without those
   // that another of its objects keeps alive already.
   retained() {
+    withoutEngine(this);
     const { node, number: numbers, reached, dominator } =
       dominators({ nodes: this.nodes, first: this.first, to: this.to });
     this.first = this.to = this.count = null;
@@ -181,8 +184,10 @@ class Snapshot {
   // The objects that keep most alive, and by what they are kept themselves.
   findLargest(node, reached, dominator, kept) {
     const top = [];
+    const globals = new Set(this.globals);
     for (let v = 1; v < reached; v++) {
       const n = node[v];
+      if (globals.has(n)) continue;
       if (this.nodeTypes[this.type[n]] === 'synthetic' || !this.byName[this.type[n]] && kept[v] < 2 * this.size[n]) continue;
       if (top.length === kLargest && kept[v] <= kept[top.at(-1)]) continue;
       let at = top.length;
@@ -190,7 +195,7 @@ class Snapshot {
       top.splice(at, 0, v);
       if (top.length > kLargest) top.pop();
     }
-    this.largest = top.map((v) => {
+    this.largest = top.filter((v, i) => i < 3 || kept[v] > 0.005 * this.total).map((v) => {
       const chain = [];
       for (let x = dominator[v]; x !== 0 && chain.length < kChain; x = dominator[x]) chain.push(node[x]);
       for (const n of [node[v], ...chain]) this.names.set(this.name[n], this.names.get(this.name[n]) ?? null);
@@ -232,6 +237,33 @@ class Snapshot {
           `the report may take ${size(this.budget)}. Chrome DevTools computes them.`,
     };
   }
+}
+
+// What the program can reach from its globals is its own: that V8 holds it as
+// well does not count, as in Chrome DevTools. Drops those edges.
+function withoutEngine({ nodes, first, to, globals }) {
+  const own = new Uint8Array(nodes);
+  const stack = new Uint32Array(nodes);
+  let top = 0;
+  const mark = (n) => {
+    if (own[n] !== 0) return;
+    own[n] = 1;
+    stack[top++] = n;
+  };
+  globals.forEach(mark);
+  while (top > 0) {
+    const n = stack[--top];
+    for (let e = first[n]; e < first[n + 1]; e++) mark(to[e]);
+  }
+  let taken = first[1];
+  for (let n = 1; n < nodes; n++) {
+    const begin = first[n];
+    first[n] = taken;
+    for (let e = begin; e < first[n + 1]; e++) {
+      if (own[n] !== 0 || own[to[e]] === 0) to[taken++] = to[e];
+    }
+  }
+  first[nodes] = taken;
 }
 
 // Goes down the tree of dominators, whose parents have smaller numbers. `visit`

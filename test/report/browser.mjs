@@ -162,7 +162,7 @@ export class Page {
   }
 
   async press(key, code = key) {
-    const text = key.length === 1 ? key : undefined;
+    const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
     const windowsVirtualKeyCode = { Enter: 13, Escape: 27, ArrowDown: 40, ArrowUp: 38, ArrowLeft: 37, ArrowRight: 39, Tab: 9, Home: 36 }[key];
     await this.send('Input.dispatchKeyEvent', { type: 'keyDown', key, code, text, windowsVirtualKeyCode });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code, windowsVirtualKeyCode });

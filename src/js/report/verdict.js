@@ -78,7 +78,7 @@ function what(incident) {
     case 'old-space':
       return ['The heap of ', where, ' stays ', strong(`${Math.round(rule.value)} % full`), limit, ' after full collections, and grows: '];
     default:
-      return incident.headline === null ? [] : [strong(incident.headline), '. '];
+      return incident.headline === null ? [] : [`${incident.headline}: `];
   }
 }
 
@@ -86,6 +86,7 @@ function first(incident) {
   const { cause } = incident;
   const head = what(incident);
   if (incident.rule.onDemand) return head;
+  if (head.length === 0) return ['What triggered this is not known: there is no readable incident.json.'];
   // The rule says it already.
   if (cause.class === 'gc' && ['gc-share', 'old-space'].includes(incident.rule.name)) return [...head.slice(0, -1), head.at(-1).replace(/: $/, '.')];
   if (cause.class === 'unknown') return [...head, strong('why is not certain'), '.'];

@@ -17,7 +17,8 @@ function list(title, object) {
     h('dl', null, entries.map(([key, v]) => [h('dt', null, h('bdi', null, key)), h('dd', null, value(key, v))])));
 }
 
-export function figures({ incident: i }) {
+export function figures({ incident: i, missing }) {
+  if (missing.manifest) return;
   const kinds = (o) => Object.entries(o).map(([kind, v]) => list(kind, v));
   const all = [list('lag', i.lag), list('rule', i.rule), list('cause', i.cause.figures),
                i.cause.missing.length > 0 ? h('p', { class: 'muted' }, `Not known here: ${i.cause.missing.join(', ')}.`) : null,

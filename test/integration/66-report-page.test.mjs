@@ -176,16 +176,16 @@ describe('the flame graph', { concurrency: 1 }, () => {
   test('views: before, the difference, native frames', async (t) => {
     if (skipped(t)) return;
     const { page } = await open(t, known());
-    const cell = async (name, column) => (await rows(page)).find((row) => row[3].startsWith(name))[column];
-    assert.equal(await cell('handler', 0), '100 ms 13 %');  // With the native code.
+    const cell = async (name, column) => (await rows(page)).find((row) => row[0].startsWith(name))[column];
+    assert.equal(await cell('handler', 1), '100 ms 13 %');  // With the native code.
     await press(page, '#native');
-    assert.equal(await cell('zlib_deflate', 0), '100 ms 13 %');
-    assert.equal(await cell('handler', 1), '700 ms 88 %');
-    assert.equal(await cell('handler', 0), '0 ms 0 %');
+    assert.equal(await cell('zlib_deflate', 1), '100 ms 13 %');
+    assert.equal(await cell('handler', 2), '700 ms 88 %');
+    assert.equal(await cell('handler', 1), '0 ms 0 %');
     await press(page, '[data-value=before]');
-    assert.deepEqual([(await canvas(page)).view, await cell('parseOrder', 1)], ['before', '50 ms 50 %']);
+    assert.deepEqual([(await canvas(page)).view, await cell('parseOrder', 2)], ['before', '50 ms 50 %']);
     await press(page, '[data-value=difference]');
-    assert.deepEqual([(await canvas(page)).view, await cell('parseOrder', 2), await cell('render', 2)], ['difference', '+35 %', '+15 %']);
+    assert.deepEqual([(await canvas(page)).view, await cell('parseOrder', 3), await cell('render', 3)], ['difference', '+35 %', '+15 %']);
     assert.match(await page.text('#detail'), /10 % of the time before → 80 % during/);
   });
 
@@ -222,14 +222,14 @@ describe('the page', { concurrency: 1 }, () => {
     if (skipped(t)) return;
     const { page } = await open(t, known());
     const sorted = () => page.evaluate(`[...document.querySelectorAll('#functions th')].map((th) => th.getAttribute('aria-sort'))`);
-    assert.deepEqual(await sorted(), ['descending', null, null, null, null]);
-    assert.match((await rows(page))[0][3], /^parseOrder/);
-    await page.evaluate(`document.querySelectorAll('#functions th button')[1].focus()`);
+    assert.deepEqual(await sorted(), [null, 'descending', null, null]);
+    assert.match((await rows(page))[0][0], /^parseOrder/);
+    await page.evaluate(`document.querySelectorAll('#functions th button')[2].focus()`);
     await page.press('Enter');
-    assert.deepEqual(await sorted(), [null, 'descending', null, null, null]);
-    assert.match((await rows(page))[0][3], /^handler/);
-    await page.evaluate(`document.querySelectorAll('#functions th button')[1].click()`);
-    assert.equal((await sorted())[1], 'ascending');
+    assert.deepEqual(await sorted(), [null, null, 'descending', null]);
+    assert.match((await rows(page))[0][0], /^handler/);
+    await page.evaluate(`document.querySelectorAll('#functions th button')[2].click()`);
+    assert.equal((await sorted())[2], 'ascending');
     // A row leads to the graph.
     await press(page, '#functions tbody button');
     assert.equal(await page.evaluate('document.activeElement.tagName'), 'CANVAS');

@@ -52,6 +52,7 @@ export function ms(v) {
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return '–';
   const p = share * 100;
+  if (p > 0 && p < 0.05) return '<0.1 %';
   return `${p >= 9.95 || p === 0 ? p.toFixed(0) : p.toFixed(1)} %`;
 }
 
@@ -61,6 +62,19 @@ export function bytes(n) {
     if (n >= of) return `${(n / of).toFixed(n >= 10 * of ? 0 : 1)} ${unit}`;
   }
   return `${n} B`;
+}
+
+// A C++ name without parameters and what stands in angle brackets.
+export function short(name) {
+  let out = '', depth = 0;
+  for (const c of name.replace(/\(anonymous namespace\)/g, '{anonymous}').replace(/\)( const)?$/, ')')) {
+    if (c === '(' && depth === 0 && out.length > 0 && !out.endsWith('operator')) break;
+    if (c === '>' && depth > 0) depth--;
+    if (depth === 0) out += c;
+    if (c === '<' && /[\w>]$/.test(out.slice(0, -1)) && ++depth === 1) out += '…';
+  }
+  // Without the type of what a template returns.
+  return out.slice(out.lastIndexOf(' ') + 1).replace(/^v8::internal::(?=\w)/, '') || name;
 }
 
 export const place = (url, line) => (url === '' ? '' : `${url.slice(url.lastIndexOf('/') + 1) || url}${line > 0 ? `:${line}` : ''}`);

@@ -3,7 +3,7 @@
 
 // Stalls with their stacks, what was allocated, and what the heap holds.
 
-import { bytes, clock, code, count, h, ms, percent, place, show } from './dom.js';
+import { bytes, clock, code, count, h, ms, percent, place, short, show } from './dom.js';
 import { bar, table } from './table.js';
 
 const STATE = { R: 'running', S: 'waiting', D: 'waiting for a device', T: 'stopped', t: 'traced' };
@@ -12,7 +12,7 @@ function stack(frames) {
   return h('ol', { class: 'stack' }, frames.map((f) => {
     const where = f.url ? place(f.url, f.line) : f.module ? f.module.slice(f.module.lastIndexOf('/') + 1) : '';
     const own = f.url && !f.url.startsWith('node:');
-    return h('li', { class: own ? 'own' : null }, code(f.name || '(anonymous)'),
+    return h('li', { class: own ? 'own' : null }, code(f.url ? f.name || '(anonymous)' : short(f.name), { title: f.name }),
              where ? h('span', { class: 'where', title: f.url || f.module }, h('bdi', null, where)) : null);
   }));
 }
@@ -33,8 +33,8 @@ function topOf(stall) {
 export function stalls({ stalls: s }) {
   if (!s || s.list.length === 0) return;
   show('stalls', h('p', { class: 'muted' },
-    `The loop was blocked for longer than the stall limit ${count(s.recorded)} times in the last minute` +
-    (s.sinceStart > s.recorded ? `, ${count(s.sinceStart)} times since the start` : '') + '; the longest first.'),
+    `Blocks of the loop over the stall limit in the last minute: ${count(s.recorded)}` +
+    (s.sinceStart > s.recorded ? `, since the start: ${count(s.sinceStart)}` : '') + '. The longest first.'),
   s.list.map((it, i) => {
     const top = topOf(it);
     return h('details', { class: 'stall', open: i === 0 },

@@ -4,7 +4,7 @@
 // The flame graph with its controls, and the table of functions, which show the
 // same: one profile or the difference of both, with or without native frames.
 
-import { $, choice, code, h, ms, percent, place, put, show } from './dom.js';
+import { $, choice, code, h, ms, percent, place, put, short, show } from './dom.js';
 import { Flame, swatch } from './flame.js';
 import { bar, table } from './table.js';
 import { onTheme } from './theme.js';
@@ -34,7 +34,7 @@ export function profiles(data) {
   let now;  // { sources, tree, walls }
 
   const nameOf = (fn) => (fn === -1 ? `busy, ${ms(now.tree.total[0][0] / 1000)} of ${ms(now.sources[0].spanMs)}`
-    : fn === f.name.length ? `(${ALONE})` : f.name[fn] || '(anonymous)');
+    : fn === f.name.length ? `(${ALONE})` : f.kind[fn] === KIND.native ? short(f.name[fn]) : f.name[fn] || '(anonymous)');
   const whereOf = (fn) => (fn < 0 || fn >= f.name.length ? '' : place(f.urls[f.url[fn]], f.line[fn]));
   const kindOf = (fn) => (fn === -1 ? KIND.all : fn === f.name.length ? KIND.native : f.kind[fn]);
   // Of the time of the whole recording, so that those of different length compare.
@@ -101,15 +101,17 @@ export function profiles(data) {
     fill();
   }
 
+  const timed = (us, all) => bar(us / all, h('span', null, h('span', { class: 'time' }, `${ms(us / 1000)} `), h('b', null, percent(us / all))));
   const top = table({
     name: 'Top functions', sort: 'self', first: 20,
     onpick: ({ fn }) => pick(fn),
     columns: [
-      { key: 'self', label: 'Self', number: true, title: 'Time in the function itself', value: (r) => r.self, cell: (r) => bar(r.self / r.all, `${ms(r.self / 1000)} ${percent(r.self / r.all)}`) },
-      { key: 'total', label: 'Total', number: true, title: 'With what it called', value: (r) => r.total, cell: (r) => bar(r.total / r.all, `${ms(r.total / 1000)} ${percent(r.total / r.all)}`) },
-      { key: 'change', label: 'Change', number: true, title: 'Total, as a share of the whole recording: during less before', value: (r) => r.change ?? 0, cell: (r) => (r.change === null ? '' : h('span', { class: r.change > 0.005 ? 'more-than' : r.change < -0.005 ? 'less-than' : null }, `${r.change > 0 ? '+' : '−'}${percent(Math.abs(r.change))}`)) },
-      { key: 'name', label: 'Function', value: (r) => nameOf(r.fn), cell: (r) => h('button', { type: 'button', class: 'link', title: 'Show it in the flame graph' }, swatched(kindOf(r.fn)), code(nameOf(r.fn))) },
-      { key: 'where', label: 'Where', value: (r) => whereOf(r.fn), cell: (r) => h('span', { class: 'where', title: r.fn < f.name.length ? f.urls[f.url[r.fn]] : null }, h('bdi', null, whereOf(r.fn))) },
+      { key: 'name', label: 'Function', value: (r) => nameOf(r.fn), cell: (r) => [
+        h('button', { type: 'button', class: 'link', title: 'Show it in the flame graph' }, swatched(kindOf(r.fn)), code(nameOf(r.fn))),
+        h('span', { class: 'where', title: r.fn < f.name.length ? f.urls[f.url[r.fn]] || f.name[r.fn] : null }, h('bdi', null, whereOf(r.fn)))] },
+      { key: 'self', label: 'Self', number: true, title: 'Time in the function itself', value: (r) => r.self, cell: (r) => timed(r.self, r.all) },
+      { key: 'total', label: 'Total', number: true, title: 'With what it called', value: (r) => r.total, cell: (r) => timed(r.total, r.all) },
+      { key: 'change', label: 'Change', number: true, title: 'Total, as a share of the whole recording: during less before', value: (r) => r.change ?? 0, cell: (r) => (r.change === null || Math.abs(r.change) < 0.0005 ? '' : h('span', { class: r.change > 0.005 ? 'more-than' : r.change < -0.005 ? 'less-than' : null }, `${r.change > 0 ? '+' : '−'}${percent(Math.abs(r.change))}`)) },
     ],
   });
 
@@ -141,6 +143,7 @@ export function profiles(data) {
       if ((total === 0 && was === 0) || (state.hit && !state.hit[fn])) return;
       rows.push({ fn, all, self: of.self[fn], total, change: now.times.length > 1 ? rate(0, total) - rate(1, was) : null });
     });
+    top.el.classList.toggle('nochange', now.times.length < 2);
     top.set(rows);
   }
 

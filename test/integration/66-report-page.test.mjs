@@ -6,16 +6,14 @@
 // program becomes anything but text.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { App, FAST, app, environment, node, run, temporary, top } from './helpers.mjs';
+import { after, describe, test } from 'node:test';
+import { App, FAST, app, node, temporary } from './helpers.mjs';
 import { first } from './41-first.mjs';
 import { waitForIncident } from './incident.mjs';
-import { Browser, findChromium } from '../report/browser.mjs';
 import { EPOCH, frame, incident, largeProfile, manifest, profile } from '../report/fixtures.mjs';
+import { at, canvas, checkQuiet, open, press, rows, shown, skipped } from '../report/opened.mjs';
 
 const CPU = `cpu-${EPOCH}.cpuprofile`, BEFORE = `before-${EPOCH}.cpuprofile`;
 const HANDLER = frame('handler', 'file:///app/server.js', 9, 4);
@@ -23,58 +21,6 @@ const GUILTY = frame('parseOrder', 'file:///app/orders.js', 29, 4);
 const OTHER = frame('render', 'file:///app/node_modules/views/index.js', 3, 1);
 const NATIVE = frame('zlib_deflate');
 const GC = frame('(garbage collector)');
-const ROW = 20;
-let browser, made;
-let noBrowser = false;
-
-const ending = [];
-before(async () => {
-  const { VIGIL_CACHE, VIGIL_DISTFILES, VIGIL_NO_INSTALL } = process.env;
-  made = execFileSync(path.join(top, 'deps/report.sh'), { encoding: 'utf8', env: environment({ VIGIL_CACHE, VIGIL_DISTFILES }) }).trim();
-  try {
-    execFileSync(path.join(top, 'test/report/chromium.sh'), { env: environment({ VIGIL_NO_INSTALL }), stdio: ['ignore', 'ignore', 'pipe'], timeout: 280_000 });
-  } catch (error) {
-    if (findChromium() === null) {
-      // CI has to have one.
-      if (process.env.CI) throw error;
-      noBrowser = `there is no Chromium: ${error.stderr}`;
-      return;
-    }
-  }
-  browser = await Browser.start({ after: (fn) => ending.push(fn) });
-});
-after(async () => { for (const fn of ending) await fn(); });
-
-const skipped = (t) => noBrowser && (t.skip(noBrowser), true);
-
-async function open(t, dir, options) {
-  const script = `require(${JSON.stringify(path.join(made, 'report.js'))}).report(${JSON.stringify(dir)})`;
-  const { code, stderr } = await run(t, ['-e', script], { env: { VIGIL: 'off' } });
-  assert.equal(code, 0, stderr);
-  const file = path.join(dir, 'report.html');
-  const page = await browser.open(file, options);
-  t.after(() => page.close());
-  await page.painted();
-  return { page, file };
-}
-
-async function checkQuiet({ page, file }) {
-  assert.equal(await page.evaluate('document.documentElement.dataset.ready'), 'true');
-  assert.deepEqual(page.errors, []);
-  assert.deepEqual(page.requests, [pathToFileURL(file).href]);
-}
-
-const shown = (page) => page.evaluate(`[...document.querySelectorAll('main > section')].filter((s) => !s.hidden).map((s) => s.id)`);
-const canvas = (page) => page.evaluate(`({ ...document.querySelector('#flame canvas').dataset })`);
-const rows = (page, id = 'functions') => page.evaluate(`[...document.querySelectorAll('#${id} tbody tr')].map((tr) => [...tr.cells].map((td) => td.innerText.trim()))`);
-const press = (page, selector) => page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
-// A point in the flame graph: how far to the right, and how deep.
-const at = (page, x, depth) => page.evaluate(`(() => {
-  const c = document.querySelector('#flame canvas');
-  c.scrollIntoView({ block: 'center', behavior: 'instant' });
-  const r = c.getBoundingClientRect();
-  return [r.left + r.width * ${x}, r.top + ${depth * ROW + ROW / 2}];
-})()`);
 
 // 1000 ms: idle 200, parseOrder 400 (GC below it 100), render 200, native 100, GC 100.
 const known = () => incident(path.join(temporary({ after }), 'i'), {

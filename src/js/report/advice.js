@@ -54,15 +54,15 @@ const OF_CAUSE = {
     'See by kind below what waits and what runs long. Raise UV_THREADPOOL_SIZE up to the number of cores for computation and above it for slow disks or DNS, or start less at once.',
   ],
   starved: [
-    'The program is not to blame: it was ready to run, and other threads had the CPU. So there is no profile.',
+    'The program is not to blame: it was ready to run, and other threads had the CPU. So no CPU profile was taken.',
     'Look at the host at that time: who used the CPU (top, or the container dashboards), and is this service pinned or under-provisioned? Reserve CPU for it, move the neighbour, or start fewer busy threads in this process.',
   ],
   throttled: [
-    'The program is not to blame: the CPU limit of its container (cgroup) was used up, and the kernel held it back until the next period. So there is no profile.',
+    'The program is not to blame: the CPU limit of its container (cgroup) was used up, and the kernel held it back until the next period. So no CPU profile was taken.',
     'Raise or remove the CPU limit, keeping the request; a limit below one CPU makes stops of up to 100 ms normal. Threads of this process, GC helpers included, share that limit.',
   ],
   suspended: [
-    'The program is not to blame: it was stopped from outside. So there is no profile.',
+    'The program is not to blame: it was stopped from outside. So no CPU profile was taken.',
     'Look for what stopped it: docker pause or a frozen cgroup, SIGSTOP, a debugger, a virtual machine that was migrated or snapshotted, a laptop lid.',
   ],
   unknown: ['Figures that decide are not to be had on this system; the flame graph and the stalls say what ran.'],

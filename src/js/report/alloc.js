@@ -9,6 +9,7 @@ const { Unreadable, array, isObject, number, object } = require('./read');
 
 const kRows = 30;
 const kMaxNodes = 1_000_000;
+const kMaxDepth = 1_000;  // Callers beyond that are not credited.
 
 function readAllocations(profile, functions) {
   const { head } = object(profile);
@@ -27,8 +28,8 @@ function readAllocations(profile, functions) {
     // One that calls itself counts once.
     const path = { fn, on };
     const seen = new Set();
-    for (let at = path; at !== null; at = at.on) {
-      if (seen.has(at.fn) || self === 0) continue;
+    for (let at = path, depth = 0; self > 0 && at !== null && depth < kMaxDepth; at = at.on, depth++) {
+      if (seen.has(at.fn)) continue;
       seen.add(at.fn);
       by.get(at.fn).total += self;
     }

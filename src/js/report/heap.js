@@ -10,11 +10,12 @@
 
 const { Unreadable, array, clip, number, object, size, stream } = require('./read');
 const { Scanner } = require('./heap_scan');
-const { NONE, bytesFor, dominators } = require('./heap_dominators');
+const { NONE, bytesFor, dominators, walk, withoutEngine } = require('./heap_dominators');
 
 const kBudget = 256 * 2 ** 20;
 const kMaxFile = 8 * 2 ** 30;
 const kMaxClasses = 200_000;
+const kOthers = -1_000_000;  // The key of what comes after those.
 const kRows = 150;
 const kLargest = 12;
 const kChain = 8;
@@ -34,8 +35,8 @@ class Snapshot {
     this.budget = budget;
     this.nodes = 0;
     this.edges = 0;
+    this.total = 0;
     this.names = new Map();
-    this.chainNames = new Set();
     this.lists = {};
   }
 
@@ -65,17 +66,22 @@ class Snapshot {
     // By type: whether the name of the node is that of its constructor.
     this.byName = this.nodeTypes.map((type) => type === 'object' || type === 'native');
     this.retains = bytesFor(nodes, edges) <= this.budget;
-    this.type = new Uint8Array(nodes);
-    this.name = new Uint32Array(nodes);
-    this.size = new Float64Array(nodes);
-    this.id = this.retains ? new Uint32Array(nodes) : null;
-    this.count = new Uint32Array(nodes);  // Of edges.
-    this.to = this.retains ? new Uint32Array(edges) : null;
+    this.rows = [];
+    this.slots = new Map();
+    if (this.retains) {
+      this.type = new Uint8Array(nodes);
+      this.name = new Uint32Array(nodes);
+      this.size = new Float64Array(nodes);
+      this.id = new Uint32Array(nodes);
+      this.count = new Uint32Array(nodes);  // Of edges.
+      this.classOf = new Uint32Array(nodes);
+      this.to = new Uint32Array(edges);
+    }
     this.nodeList();
   }
 
   nodeList() {
-    const { nodeAt: at, perNode } = this;
+    const { nodeAt: at, perNode, retains } = this;
     const row = new Float64Array(perNode);
     let field = 0;
     this.lists.nodes = (value) => {
@@ -83,13 +89,36 @@ class Snapshot {
       if (++field < perNode) return;
       field = 0;
       const n = this.nodes++;
-      if (n >= this.type.length) throw new Unreadable('it has more nodes than its header says');
+      if (n >= this.expected.nodes) throw new Unreadable('it has more nodes than its header says');
+      const slot = this.add(row[at.type], row[at.name], row[at.size]);
+      if (!retains) return;
       this.type[n] = row[at.type];
       this.name[n] = row[at.name];
       this.size[n] = row[at.size];
       this.count[n] = row[at.edges];
-      if (this.id !== null) this.id[n] = row[at.id];
+      this.id[n] = row[at.id];
+      this.classOf[n] = slot;
     };
+  }
+
+  // Counts a node with its constructor; returns the number of that.
+  add(type, name, bytes) {
+    const key = this.byName[type] ? name : -1 - type;
+    let slot = this.slots.get(key);
+    if (slot === undefined) {
+      const others = this.rows.length >= kMaxClasses;
+      slot = others ? kMaxClasses : this.rows.length;
+      if (slot === this.rows.length) this.rows.push({ key: others ? kOthers : key, count: 0, shallow: 0, retained: null });
+      if (!others) {
+        this.slots.set(key, slot);
+        if (key >= 0) this.names.set(key, null);
+      }
+    }
+    const row = this.rows[slot];
+    row.count++;
+    row.shallow += bytes;
+    this.total += bytes;
+    return slot;
   }
 
   // Edges come in the order of their nodes. What does not keep anything alive
@@ -125,36 +154,12 @@ class Snapshot {
     if (key === 'nodes') {
       if (this.nodes !== this.expected.nodes) throw new Unreadable('nodes are missing');
       if (this.retains) this.edgeList();
-      this.classes();
     } else if (this.edges !== this.expected.edges) {
       throw new Unreadable('edges are missing');
     } else {
       this.endEdges();
       this.retained();
     }
-  }
-
-  // A small number for the constructor of each node.
-  classes() {
-    const slots = new Map();
-    this.classOf = new Uint32Array(this.nodes);
-    this.rows = [];
-    for (let n = 0; n < this.nodes; n++) {
-      const type = this.type[n];
-      const key = this.byName[type] ? this.name[n] : -1 - type;
-      let slot = slots.get(key);
-      if (slot === undefined) {
-        slot = this.rows.length < kMaxClasses ? this.rows.length : kMaxClasses;
-        if (slot === this.rows.length) this.rows.push({ key, count: 0, shallow: 0, retained: null });
-        slots.set(key, slot);
-        if (key >= 0) this.names.set(key, null);
-      }
-      const row = this.rows[slot];
-      row.count++;
-      row.shallow += this.size[n];
-      this.classOf[n] = slot;
-    }
-    this.total = this.rows.reduce((sum, row) => sum + row.shallow, 0);
   }
 
   // Of a constructor: the sum of what its objects keep alive, without those
@@ -210,13 +215,15 @@ class Snapshot {
     const type = this.nodeTypes[this.type[n]];
     const name = this.names.get(this.name[n]) ?? '';
     if (this.byName[this.type[n]] || type === 'synthetic') return name || '(unnamed)';
-    return type === 'closure' ? `${name || '(anonymous)'}()` : name && name.length < 60 && type !== 'string'
-      ? `${GROUPS[type] ?? `(${type})`} ${name}` : GROUPS[type] ?? `(${type})`;
+    if (type === 'closure') return `${name || '(anonymous)'}()`;
+    // What strings and numbers hold is nobody's business.
+    const tells = /^(code|hidden|array|object shape)$/.test(type) && name !== '' && name.length < 60;
+    return `${GROUPS[type] ?? `(${type})`}${tells ? ` ${name}` : ''}`;
   }
 
   summary() {
     const rows = this.rows.map(({ key, count, shallow, retained }) => ({
-      name: key >= 0 ? this.names.get(key) ?? '(unnamed)'
+      name: key === kOthers ? '(others)' : key >= 0 ? this.names.get(key) ?? '(unnamed)'
         : GROUPS[this.nodeTypes[-1 - key]] ?? `(${this.nodeTypes[-1 - key]})`,
       count, shallow, retained,
     }));
@@ -239,62 +246,6 @@ class Snapshot {
   }
 }
 
-// What the program can reach from its globals is its own: that V8 holds it as
-// well does not count, as in Chrome DevTools. Drops those edges.
-function withoutEngine({ nodes, first, to, globals }) {
-  const own = new Uint8Array(nodes);
-  const stack = new Uint32Array(nodes);
-  let top = 0;
-  const mark = (n) => {
-    if (own[n] !== 0) return;
-    own[n] = 1;
-    stack[top++] = n;
-  };
-  globals.forEach(mark);
-  while (top > 0) {
-    const n = stack[--top];
-    for (let e = first[n]; e < first[n + 1]; e++) mark(to[e]);
-  }
-  let taken = first[1];
-  for (let n = 1; n < nodes; n++) {
-    const begin = first[n];
-    first[n] = taken;
-    for (let e = begin; e < first[n + 1]; e++) {
-      if (own[n] !== 0 || own[to[e]] === 0) to[taken++] = to[e];
-    }
-  }
-  first[nodes] = taken;
-}
-
-// Goes down the tree of dominators, whose parents have smaller numbers. `visit`
-// is given a number and whether a class is on the way to it, and returns its class.
-function walk({ reached, dominator }, visit, classes) {
-  const child = new Uint32Array(reached).fill(NONE);
-  const sibling = new Uint32Array(reached).fill(NONE);
-  for (let v = reached - 1; v > 0; v--) {
-    sibling[v] = child[dominator[v]];
-    child[dominator[v]] = v;
-  }
-  const depth = new Uint32Array(classes);
-  const slot = new Uint32Array(reached);
-  const inside = (c) => depth[c] > 0;
-  for (let v = 0; ;) {
-    slot[v] = visit(v, inside);
-    depth[slot[v]]++;
-    if (child[v] !== NONE) {
-      v = child[v];
-      continue;
-    }
-    for (;;) {
-      depth[slot[v]]--;
-      if (v === 0) return;
-      if (sibling[v] !== NONE) break;
-      v = dominator[v];
-    }
-    v = sibling[v];
-  }
-}
-
 function readHeap(dir, file, { budget = kBudget } = {}) {
   let scanner = null;
   let snapshot = null;
@@ -307,7 +258,7 @@ function readHeap(dir, file, { budget = kBudget } = {}) {
     scanner.push(chunk);
   });
   scanner.end();
-  if (snapshot.rows === undefined || (snapshot.retains && snapshot.largest === undefined)) {
+  if (snapshot.rows === undefined || snapshot.nodes === 0 || (snapshot.retains && snapshot.largest === undefined)) {
     throw new Unreadable('it is no heap snapshot');
   }
   return snapshot.summary();

@@ -110,6 +110,8 @@ export class Flame {
     g.font = `12px ${css('--sans') || 'sans-serif'}`;
     g.textBaseline = 'middle';
     this.dark = isDark();
+    this.found = css('--found');
+    this.text = css('--text');
     this.top = this.el.scrollTop;
     this.drawn = 0;
     const { tree } = this;
@@ -140,19 +142,19 @@ export class Flame {
     const found = this.hit !== null && f >= 0 && this.hit[f];
     this.drawn++;
     g.globalAlpha = faded ? 0.55 : this.hit !== null && !found ? 0.28 : 1;
-    g.fillStyle = found ? css('--found') : this.change !== null && n !== 0 ? difference(this.change(n), dark)
+    g.fillStyle = found ? this.found : this.change !== null && n !== 0 ? difference(this.change(n), dark)
       : swatch(kind, dark, (f * 7) % 5 - 2);
     g.fillRect(left, y, Math.max(wide - 0.6, MIN_PX), ROW - 1);
     if (kind === KIND.gc && this.change === null) this.hatch(left, y, wide);
     if (n === this.selected && document.activeElement === this.canvas || n === this.hover) {
       g.globalAlpha = 1;
-      g.strokeStyle = css('--text');
+      g.strokeStyle = this.text;
       g.lineWidth = n === this.selected ? 2 : 1;
       g.strokeRect(left + 1, y + 1, Math.max(1, wide - 2.6), ROW - 3);
     }
     if (wide >= TEXT_PX) {
       g.fillStyle = '#16181d';
-      if (this.hit !== null && !found) g.fillStyle = css('--text');
+      if (this.hit !== null && !found) g.fillStyle = this.text;
       g.globalAlpha = faded ? 0.8 : g.globalAlpha < 1 ? 0.75 : 1;
       const text = this.cut(this.name(n), wide - 10);
       if (text !== '') g.fillText(text, left + 5, y + ROW / 2);

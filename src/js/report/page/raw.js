@@ -24,7 +24,7 @@ export function figures({ incident: i, missing }) {
                i.cause.missing.length > 0 ? h('p', { class: 'muted' }, `Not known here: ${i.cause.missing.join(', ')}.`) : null,
                kinds(i.gc.sinceStart), list('pool', i.pool), kinds(i.pool.sinceStart)].flat();
   if (all.every((el) => el === null)) return;
-  show('figures', h('details', null, h('summary', null, 'As incident.json has them'), h('div', { class: 'columns' }, all)));
+  show('figures', h('details', { open: i.cause.class === 'threadpool' }, h('summary', null, 'As incident.json has them'), h('div', { class: 'columns' }, all)));
 }
 
 export function files({ files: all, incident }) {

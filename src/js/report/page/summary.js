@@ -47,7 +47,7 @@ function tiles({ incident, stalls }) {
     ['In system calls', f.syscallMs > 0 ? f.syscallMs : null, ms, f.syscall ? `last seen in ${f.syscall}()` : '', cause.class === 'syscall'],
     ['Pool wait p99', f.poolWaitMs > 0 ? f.poolWaitMs : null, ms, `${count(f.poolQueued)} queued`, cause.class === 'threadpool'],
     ['Stalls', stalls?.recorded, count, `longest ${ms(stalls?.list[0]?.lastedMs)}`, false],
-    ['Capture cost', captureMs, ms, 'of loop time', false],
+    ['Capture cost', captureMs > 0 ? captureMs : null, ms, 'of loop time', false],
   ];
   return h('dl', { class: 'tiles' }, all.filter(([, v]) => v !== null && v !== undefined && !Number.isNaN(v))
     .map(([label, v, format, small, key]) => h('div', { class: key ? 'tile key' : 'tile' },

@@ -81,7 +81,7 @@ export function timeline(data) {
   const busy = busyData(data);
   if (lag === null && busy === null) return;
   const zero = incident.triggered === null ? null : Date.parse(incident.triggered);
-  const limit = incident.rule.unit === 'ms' && incident.rule.name === 'lag-p99' ? incident.rule.limit : null;
+  const limit = incident.rule.unit === 'ms' && ['lag-p99', 'stall'].includes(incident.rule.name) ? incident.rule.limit : null;
   const ends = [lag?.data[0], busy?.[0]].filter((x) => x?.length > 0);
   const min = Math.min(...ends.map((x) => x[0]));
   const max = Math.max(...ends.map((x) => x.at(-1)));

@@ -113,6 +113,20 @@ describe('the verdict', () => {
     assert.match(say('no such class'), /why is not certain/);
   });
 
+  test('has waits and shares by the second from samples', (t) => {
+    // A block of 400 ms with GC in it, in a second, and ten of 20 ms in another.
+    const short = Array.from({ length: 10 }, () => [[80], [20, HANDLER]]).flat();
+    const { slices, lag, blocks, busyMs, spanMs } = js(t, { [CPU]: profile([[500], [300, HANDLER], [100, GC], [100], ...short]) }).profiles.during;
+    assert.deepEqual([busyMs, spanMs], [600, 2000]);
+    assert.deepEqual(slices.busy, [0, 0, 1, 0.6, 0.16, 0.24, 0.16, 0.24]);
+    assert.deepEqual(slices.gc, [0, 0, 0, 0.4, 0, 0, 0, 0]);
+    // All but one in a hundred arrivals wait less than 390 of 400, or 19 of 20.
+    assert.deepEqual(lag.p99Ms.map(Math.round), [390, 19]);
+    assert.deepEqual(blocks.lengthMs, [400, ...Array(10).fill(20)]);
+    // Always busy: what samples see as one block may be many.
+    assert.equal(js(t, { [CPU]: profile([[1000, HANDLER]]) }).profiles.during.blocks, null);
+  });
+
   test('tells since when, from the time line', (t) => {
     const atMs = Array.from({ length: 60 }, (_, i) => (i - 60) * 1000);
     const timeline = { atMs, spanMs: atMs.map(() => 1000), p99Ms: atMs.map((ms) => (ms >= -23_000 ? 200 : 2)) };

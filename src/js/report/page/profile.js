@@ -188,7 +188,7 @@ export function profiles(data) {
   put(document.body, [tip]);
   show('functions', h('p', { class: 'muted' }, 'Of what the flame graph shows. A row shows its function there.'), top.el);
   update();
-  onTheme(() => flame.draw());
+  onTheme(() => flame.paint());  // At once: it may be for paper.
   addEventListener('keydown', (e) => {
     if (e.key === '/' && !e.ctrlKey && !e.metaKey && !/^(INPUT|TEXTAREA)$/.test(e.target.tagName)) {
       e.preventDefault();

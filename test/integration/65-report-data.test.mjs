@@ -110,6 +110,9 @@ describe('the verdict', () => {
                  /^No event was handled on the main thread for 6\.2 s \(limit 5\.0 s\): it was stopped from outside\./);
     assert.match(say('gc', { rule: { name: 'gc-share', unit: '%', value: 61, limit: 30 } }),
                  /^Garbage collection took 61 % \(limit 30 %\) of the time of the main thread\./);
+    const { verdict } = collect(incident(path.join(temporary(t), 'i'), { 'incident.json': manifest({
+      cause: { class: 'gc', text: '', missing: [], figures: {} }, gc: { sinceStart: { 'scavenge': { count: 10, totalMs: 50 }, 'mark-sweep-compact': { count: 4, totalMs: 800 } } } }) }), {});
+    assert.match(verdict.next[0], /^Most of it since the start was mark-sweep-compact, 4 pauses of 200 ms on average: the heap grows/);
     assert.match(say('no such class'), /why is not certain/);
   });
 

@@ -46,7 +46,6 @@ const OF_CAUSE = {
   ],
   gc: [
     'Garbage collection follows from allocation: the allocation profile below names who allocates, the heap summary what stays.',
-    'When scavenges dominate, a larger young generation helps (--max-semi-space-size); when mark-compact does, the heap is close to its limit or grows: compare this snapshot with one of a healthy process.',
   ],
   syscall: ['The flame graph with native frames, and the stalls below, show from where the call was made.'],
   threadpool: [
@@ -73,8 +72,14 @@ const OF_RULE = {
   'old-space': 'Full collections leave more each time: something is kept. The largest objects of the heap summary and what keeps them are where to begin; --max-old-space-size only buys time.',
 };
 
+const OF_GC = {
+  '__proto__': null,
+  'scavenge': 'what dies young is too much for the young generation: allocate less per request, or give it more room (--max-semi-space-size).',
+  'mark-sweep-compact': 'the heap grows, is close to its limit, or is collected on purpose (gc(), --expose-gc): compare the heap summary with that of a healthy process.',
+};
+
 const OF_KIND = {
-  __proto__: null,
+  '__proto__': null,
   'cpu': 'crypto, zlib or an add-on computes in the pool',
   'fast-io': 'file system calls',
   'slow-io': 'DNS lookups (dns.lookup)',
@@ -91,6 +96,13 @@ function advice(incident, top) {
   if (kind === 'syscall' && !out.length) {
     const { syscall } = incident.cause.figures;
     for (const [form, what] of OF_SYSCALL) if (form.test(syscall ?? '')) out.push(what);
+  }
+  if (kind === 'gc') {
+    const [worst] = Object.entries(incident.gc.sinceStart).sort((a, b) => (b[1].totalMs ?? 0) - (a[1].totalMs ?? 0));
+    if (worst !== undefined && worst[0] in OF_GC) {
+      const [name, { count, totalMs }] = worst;
+      out.push(`Most of it since the start was ${name}, ${count} pauses of ${Math.round(totalMs / count)} ms on average: ${OF_GC[name]}`);
+    }
   }
   if (kind === 'threadpool') {
     const kinds = Object.entries(incident.pool.sinceStart).sort((a, b) => (b[1].waitMaxMs ?? 0) - (a[1].waitMaxMs ?? 0));

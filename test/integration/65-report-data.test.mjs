@@ -150,7 +150,8 @@ describe('a piece', () => {
     const cases = {
       [CPU]: [['', /the file is empty/], [whole.slice(0, 300), /cut off/], ['{"nodes": "x"}', /no CPU profile/], ['[]', /no CPU profile/],
               ['null', /no CPU profile/], ['{]}', /not valid JSON/], ['{"nodes":[{"id":1}],"samples":[]}', /no samples/],
-              ['{"nodes":[null,{"id":1,"children":[1,1,9]}],"samples":[7,8]}', /no time/]],
+              ['{"nodes":[null,{"id":1,"children":[1,1,9]}],"samples":[7,8]}', /no time/],
+              ['{"nodes":[{"id":1}],"samples":[1,1],"timeDeltas":[0,1e99],"startTime":0}', /cannot be true/]],
       [BEFORE]: [['\0\0\0', /cut off/]],
       [HEAP]: [['', /empty/], [heap.slice(0, 900), /cut off/], [heap.slice(0, -30), /cut off/], ['{}', /no heap snapshot/], ['[1]', /no heap snapshot/],
                [heap.replace('"node_count":22', '"node_count":99999999'), /cut off, or its header is wrong/],

@@ -10,6 +10,7 @@ const { Unreadable, array, number, object } = require('./read');
 const { KIND } = require('./functions');
 
 const IDLE = '(idle)';
+const kMostUs = 3600e6;  // No profile of ours is as long as an hour.
 
 // The tree in an order in which parents come first.
 function readTree(nodes, functions) {
@@ -91,6 +92,9 @@ function readCpu(profile, functions) {
     }
   }
   if (out.endUs <= out.startUs) throw new Unreadable('its samples have no time');
+  if (out.endUs - out.startUs > kMostUs || Math.abs(out.startUs) > Number.MAX_SAFE_INTEGER) {
+    throw new Unreadable('its times cannot be true');
+  }
   return out;
 }
 

@@ -14,6 +14,7 @@ const kMaxSlices = 1_200;
 const kMaxStalls = 60;
 const kMaxLooks = 12;
 const kMaxFrames = 200;
+const kDayMs = 86_400_000;
 
 const texts = (v) => array(v).filter((s) => typeof s === 'string').slice(0, 20).map((s) => clip(s, 200));
 
@@ -46,8 +47,8 @@ function timeline(v) {
     out[key] = column.length === at.length ? column.slice(skip).map(number) : null;
   }
   // Time only goes on.
-  const grows = out.atMs.every((ms, i) => ms !== null && (i === 0 || ms > out.atMs[i - 1]));
-  return grows && out.spanMs !== null && out.spanMs.every((ms) => ms > 0) ? out : null;
+  const grows = out.atMs.every((ms, i) => ms !== null && Math.abs(ms) < kDayMs && (i === 0 || ms > out.atMs[i - 1]));
+  return grows && out.spanMs !== null && out.spanMs.every((ms) => ms > 0 && ms < kDayMs) ? out : null;
 }
 
 function readIncident(raw) {
@@ -87,7 +88,7 @@ function readIncident(raw) {
 }
 
 function time(v) {
-  return typeof v === 'string' && v.length < 40 && !Number.isNaN(Date.parse(v)) ? v : null;
+  return typeof v === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(v) && !Number.isNaN(Date.parse(v)) ? v : null;
 }
 
 function frame(v) {

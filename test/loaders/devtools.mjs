@@ -93,7 +93,7 @@ async function snapshot({ HeapSnapshotModel, HeapSnapshotWorker }, text, errors)
   errors.push(...snapshotFaults(JSON.parse(text)).faults);
   const classes = Object.values(
     model.aggregatesWithFilter(new HeapSnapshotModel.HeapSnapshotModel.NodeFilter()))
-    .map(({ name, count, self }) => ({ name, count, self })).sort((a, b) => b.self - a.self);
+    .map(({ name, count, self, maxRet }) => ({ name, count, self, retained: maxRet })).sort((a, b) => b.self - a.self);
   const retained = model.rootNode().retainedSize();
   if (retained !== model.totalSize) {
     errors.push(`the root retains ${retained} of ${model.totalSize} bytes`);

@@ -68,9 +68,9 @@ void vigil__gc_heap(struct vigil__gc* gc,
   vigil__store(&gc->external_after, external);
 }
 
-void vigil__gc_space(struct vigil__gc* gc,
-                     unsigned i,
-                     const struct vigil__gc_space* space) {
+void vigil__gc_note_space(struct vigil__gc* gc,
+                          unsigned i,
+                          const struct vigil__gc_space* space) {
   if (i >= VIGIL__GC_SPACES)
     return;
   vigil__store(&gc->space[i].size, space->size_bytes);

@@ -67,9 +67,9 @@ void vigil__gc_heap(struct vigil__gc* gc,
 
 /* The space `i` at that time: V8 tells of its heap on this thread only, so at
  * others this is what is known. Those from VIGIL__GC_SPACES on are left out. */
-void vigil__gc_space(struct vigil__gc* gc,
-                     unsigned i,
-                     const struct vigil__gc_space* space);
+void vigil__gc_note_space(struct vigil__gc* gc,
+                          unsigned i,
+                          const struct vigil__gc_space* space);
 
 /* Any thread. Their number; figures of one may be of two collections. */
 unsigned vigil__gc_spaces(struct vigil__gc* gc,

@@ -31,7 +31,7 @@ void NoteSpaces(v8::Isolate* isolate, vigil__gc* gc) {
     const vigil__gc_space space = {
         stats.space_name(), stats.space_size(), stats.space_used_size(),
         stats.space_available_size(), stats.physical_space_size()};
-    vigil__gc_space(gc, i, &space);
+    vigil__gc_note_space(gc, i, &space);
   }
 }
 

@@ -58,9 +58,9 @@ TEST(gc_spaces_and_counts_are_kept) {
   unsigned i;
 
   CHECK_EQ(vigil__gc_spaces(gc, space), 0);
-  vigil__gc_space(gc, 0, &two);
-  vigil__gc_space(gc, 0, &one);
-  vigil__gc_space(gc, 1, &two);
+  vigil__gc_note_space(gc, 0, &two);
+  vigil__gc_note_space(gc, 0, &one);
+  vigil__gc_note_space(gc, 1, &two);
   CHECK_EQ(vigil__gc_spaces(gc, space), 2);
   CHECK_STR(space[0].name, "old_space");
   CHECK_EQ(space[0].size_bytes, 10);
@@ -68,7 +68,7 @@ TEST(gc_spaces_and_counts_are_kept) {
   CHECK_EQ(space[0].available_bytes, 3);
   CHECK_EQ(space[1].physical_bytes, 20);
   for (i = 2; i < 2 * VIGIL__GC_SPACES; i++)
-    vigil__gc_space(gc, i, &two);
+    vigil__gc_note_space(gc, i, &two);
   CHECK_EQ(vigil__gc_spaces(gc, space), VIGIL__GC_SPACES);
   vigil__gc_begin(gc, VIGIL__GC_SCAVENGE, T);
   vigil__gc_end(gc, VIGIL__GC_SCAVENGE, T + 5);

@@ -237,8 +237,7 @@ TEST(http_malformed_closes_and_is_counted) {
     "GET /hello HTTP/1.1\nHost: x\n\n",
     "GET /hello HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     "GET /hello HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
-    "POST /do HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n"
-    "\r\n",
+    "PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 a client that wants TLS",
     "HTTP/1.1 200 OK\r\n\r\n",

@@ -80,7 +80,7 @@ struct vigil__facts {
   uint64_t resident_bytes;
   bool armed;
   bool capturing;
-  bool incident;                /* One lasts, on some thread... */
+  bool incident;                /* One lasts that requests feel... */
   vigil__mono_t ended;          /* ...or was seen last then; 0: none was. */
   uint64_t log_dropped;
   struct vigil__facts_pool pool;

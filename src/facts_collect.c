@@ -8,6 +8,7 @@
 #include "log.h"
 #include "os.h"
 #include "probe.h"
+#include "status.h"
 #include "thread.h"
 #include "watch.h"
 
@@ -213,19 +214,6 @@ static void collect_budget(struct vigil__facts* f) {
   f->budget_at = at;
 }
 
-static bool is_incident(const struct vigil__facts* f) {
-  size_t i;
-  int k;
-
-  for (i = 0; i < f->threads; i++) {
-    for (k = 0; k < VIGIL__RULES; k++) {
-      if (f->thread[i].rule[k].stand == VIGIL__STAND_INCIDENT)
-        return true;
-    }
-  }
-  return false;
-}
-
 void vigil__facts_collect(const struct vigil__config* c) {
   struct vigil__facts* f = vigil__facts_begin();
 
@@ -243,7 +231,7 @@ void vigil__facts_collect(const struct vigil__config* c) {
   collect_pool(&f->pool, f->at);
   collect_process(f);
   collect_budget(f);
-  f->incident = is_incident(f);
+  f->incident = vigil__status_incident(f);
   if (f->incident)
     ended = f->at;
   f->ended = ended;

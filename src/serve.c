@@ -4,7 +4,6 @@
 #include "serve.h"
 
 #include "os.h"
-#include "serve_bind.h"
 
 #include <errno.h>
 #include <stdlib.h>  /* free */
@@ -244,15 +243,12 @@ static void on_connection(uv_stream_t* listener, int err) {
   plan(s);
 }
 
-int vigil__serve_start(struct vigil__serve* s, const struct vigil__listen* l) {
-  const int fd = vigil__serve_bind(l, s->where, sizeof(s->where));
+int vigil__serve_start(struct vigil__serve* s, int fd, bool is_unix) {
   int err;
 
-  if (fd < 0)
-    return fd;
   uv_timer_init(s->loop, &s->deadlines);
   s->deadlines.data = s;
-  if (l->path[0] != '\0') {
+  if (is_unix) {
     uv_pipe_init(s->loop, &s->listener.pipe, 0);
     err = uv_pipe_open(&s->listener.pipe, fd);
   } else {
@@ -260,5 +256,11 @@ int vigil__serve_start(struct vigil__serve* s, const struct vigil__listen* l) {
     err = uv_tcp_open(&s->listener.tcp, fd);
   }
   s->listener.handle.data = s;
-  return err != 0 ? err : uv_listen(&s->listener.stream, 128, on_connection);
+  if (err != 0)
+    vigil__os.close(fd);
+  else
+    err = uv_listen(&s->listener.stream, 128, on_connection);
+  if (err != 0)
+    uv_close(&s->listener.handle, NULL);
+  return err;
 }

@@ -5,10 +5,9 @@
 #define VIGIL_SERVE_H_
 
 #include "http.h"
-#include "listen.h"
 #include "totals.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "uv.h"
 
@@ -38,11 +37,10 @@ struct vigil__serve {
   unsigned all;                     /* With those that are. */
   bool waiting;                     /* Somebody is to be accepted. */
   struct vigil__serve_totals totals;
-  char where[160];              /* Bound to, as a URL or a path. */
 };
 
-/* Zero `s`, set `loop` and `site`. 0; or what vigil__serve_bind() says, and it
- * may be called again. */
-int vigil__serve_start(struct vigil__serve* s, const struct vigil__listen* l);
+/* Zero `s`, set `loop` and `site`. `fd` is a socket that listens; it is taken.
+ * 0 or -errno, which is final. */
+int vigil__serve_start(struct vigil__serve* s, int fd, bool is_unix);
 
 #endif  /* VIGIL_SERVE_H_ */

@@ -54,7 +54,7 @@ static int bind_port(const struct vigil__listen* l, uint16_t port) {
   return fd;
 }
 
-static int bind_tcp(const struct vigil__listen* l, char* where, size_t size) {
+static int bind_tcp(const struct vigil__listen* l, char* where) {
   unsigned port = l->first;
   union address a;
   socklen_t len = sizeof(a);
@@ -67,9 +67,9 @@ static int bind_tcp(const struct vigil__listen* l, char* where, size_t size) {
     return fd;
   if (getsockname(fd, &a.any, &len) != 0)
     return fail(fd);
-  snprintf(where, size, l->is_ipv6 ? "http://[%s]:%u" : "http://%s:%u",
-           l->host, (unsigned) ntohs(l->is_ipv6 ? a.v6.sin6_port
-                                                : a.v4.sin_port));
+  port = ntohs(l->is_ipv6 ? a.v6.sin6_port : a.v4.sin_port);
+  snprintf(where, VIGIL__SERVE_WHERE,
+           l->is_ipv6 ? "http://[%s]:%u" : "http://%s:%u", l->host, port);
   return fd;
 }
 
@@ -117,7 +117,7 @@ static int replace_stale(int fd, const union address* a) {
   return err;
 }
 
-static int bind_unix(const struct vigil__listen* l, char* where, size_t size) {
+static int bind_unix(const struct vigil__listen* l, char* where) {
   union address a = { .un.sun_family = AF_UNIX };
   const int fd = socket(AF_UNIX, FLAGS, 0);
   int err;
@@ -135,11 +135,11 @@ static int bind_unix(const struct vigil__listen* l, char* where, size_t size) {
   /* Nobody gets in before listen(). */
   if (chmod(l->path, 0660) != 0 || listen(fd, BACKLOG) != 0)
     return fail(fd);
-  snprintf(where, size, "%s", l->path);
+  snprintf(where, VIGIL__SERVE_WHERE, "%s", l->path);
   return fd;
 }
 
-int vigil__serve_bind(const struct vigil__listen* l, char* where, size_t size) {
-  return l->path[0] != '\0' ? bind_unix(l, where, size)
-                            : bind_tcp(l, where, size);
+int vigil__serve_bind(const struct vigil__listen* l,
+                      char where[VIGIL__SERVE_WHERE]) {
+  return l->path[0] != '\0' ? bind_unix(l, where) : bind_tcp(l, where);
 }

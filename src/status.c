@@ -12,6 +12,20 @@ static uint64_t less(uint64_t a, uint64_t b) {
   return a > b ? a - b : 0;
 }
 
+bool vigil__status_incident(const struct vigil__facts* f) {
+  const struct vigil__facts_thread* t;
+  int i;
+
+  for (t = f->thread; t < f->thread + f->threads; t++) {
+    for (i = 0; i < VIGIL__RULES; i++) {
+      if (i != VIGIL__RULE_OLD_SPACE &&
+          t->rule[i].stand == VIGIL__STAND_INCIDENT)
+        return true;
+    }
+  }
+  return false;
+}
+
 bool vigil__status_ready(const struct vigil__facts* f,
                          vigil__mono_t now,
                          uint64_t* wait_ns) {

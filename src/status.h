@@ -13,6 +13,11 @@
 /* How this process is, for people and load balancers. Pure; any thread.
  * docs/metrics.md describes every member. */
 
+/* An incident lasts that requests feel, on any thread. That of `old-space` is
+ * none: it is over when a full collection finds less, and a process without
+ * requests may never have one. */
+bool vigil__status_incident(const struct vigil__facts* f);
+
 /* What /ready says: no incident lasts, and the last one was over
  * VIGIL_READY_AFTER ago. Else `*wait_ns`: what is left of that, at least;
  * UINT64_MAX: the incident lasts. */

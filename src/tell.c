@@ -12,12 +12,11 @@
 #include "metrics.h"
 #include "os.h"
 #include "serve.h"
+#include "serve_bind.h"
 #include "status.h"
 #include "watch.h"
 
-#include <errno.h>
 #include <pthread.h>  /* pthread_setname_np */
-#include <stdio.h>    /* snprintf */
 #include <stdlib.h>   /* free */
 #include <string.h>
 #include "uv.h"
@@ -128,22 +127,32 @@ static struct vigil__http_site site = {
 
 /* ---- the thread */
 
+static void serve(int fd, const char* at) {
+  const bool is_unix = where.path[0] != '\0';
+  const int err = vigil__serve_start(&server, fd, is_unix);
+
+  if (err != 0)
+    vigil__log("VIGIL_METRICS=\"%s\" cannot be used (%s)", config->metrics,
+               uv_strerror(err));
+  /* Where it is, unless that is what was asked for. */
+  else if (!is_unix && (where.first == 0 || where.first != where.last))
+    vigil__log("metrics are at %s/metrics", at);
+}
+
 static void on_retry(uv_timer_t* handle) {
   static bool said;
-  const int err = vigil__serve_start(&server, &where);
+  char at[VIGIL__SERVE_WHERE];
+  const int fd = vigil__serve_bind(&where, at);
 
   (void) handle;
-  if (err == 0) {
-    /* Where it is, unless that is what was asked for. */
-    if (where.first != where.last ||
-        (where.path[0] == '\0' && where.first == 0))
-      vigil__log("metrics are at %s/metrics", server.where);
+  if (fd >= 0) {
     uv_close((uv_handle_t*) &retry, NULL);
+    serve(fd, at);
     return;
   }
   if (!said)
     vigil__log("VIGIL_METRICS=\"%s\" cannot be used now (%s): trying again, "
-               "quietly", config->metrics, uv_strerror(err));
+               "quietly", config->metrics, uv_strerror(fd));
   said = true;
   uv_timer_start(&retry, on_retry, retry_ms, 0);
   retry_ms = 2 * retry_ms < RETRY_MAX_MS ? 2 * retry_ms : RETRY_MAX_MS;
@@ -174,7 +183,7 @@ void vigil__tell_start(const struct vigil__config* c) {
     return;
   started = true;
   config = c;
-  /* It takes no signals: the watch thread, which starts it, has them blocked. */
+  /* The watch thread, which starts it, has all signals blocked. */
   err = uv_thread_create_ex(&thread, &options, run, NULL);
   if (err != 0)
     vigil__log("VIGIL_METRICS: there is no thread to serve on (%s)",

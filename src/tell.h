@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /* The telling thread: serves /metrics, /status, /ready and /live where
- * VIGIL_METRICS says, on a libuv loop of its own. One per process, for all of its
+ * VIGIL_METRICS says, on a libuv loop of its own. One per process, for all its
  * threads. It reads nothing but the published facts, so neither a blocked loop
  * nor a watch thread that writes an incident delays it.
  *

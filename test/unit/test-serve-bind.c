@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 static struct vigil__listen l;
-static char where[160];
+static char where[VIGIL__SERVE_WHERE];
 
 static int bind_to(const char* s) {
   CHECK(vigil__listen_parse(&l, s));
-  return vigil__serve_bind(&l, where, sizeof(where));
+  return vigil__serve_bind(&l, where);
 }
 
 TEST(serve_bind_tcp) {

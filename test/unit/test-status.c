@@ -73,6 +73,23 @@ TEST(ready_while_and_after_an_incident) {
   CHECK(vigil__status_ready(&facts, T, &wait));
 }
 
+TEST(ready_goes_by_what_requests_feel) {
+  int i;
+
+  setup();
+  memset(threads[1].rule, 0, sizeof(threads[1].rule));
+  CHECK(vigil__status_incident(&facts));  /* GC, on the first thread. */
+  memset(threads[0].rule, 0, sizeof(threads[0].rule));
+  CHECK(!vigil__status_incident(&facts));
+  for (i = 0; i < VIGIL__RULES; i++) {
+    threads[1].rule[i].stand = VIGIL__STAND_PENDING;
+    CHECK(!vigil__status_incident(&facts));
+    threads[1].rule[i].stand = VIGIL__STAND_INCIDENT;
+    CHECK_EQ(vigil__status_incident(&facts), i != VIGIL__RULE_OLD_SPACE);
+    threads[1].rule[i].stand = VIGIL__STAND_IDLE;
+  }
+}
+
 #define HAS(part)                                                             \
   do {                                                                        \
     if (strstr(text, part) == NULL)                                           \

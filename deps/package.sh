@@ -27,7 +27,7 @@ cp "$tree/config.gypi" "$out/include/node/"
 cp "$tree"/{README.md,CHANGELOG.md} "$out/"
 cp "$tree/LICENSE" "$out/LICENSE"
 mkdir -p "$out/share/doc/node-vigil" "$out/include/node-vigil"
-cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,incidents}.md "$out/share/doc/node-vigil/"
+cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,incidents,metrics}.md "$top"/docs/*.{yml,json} "$out/share/doc/node-vigil/"
 cp "$top"/src/js/*.d.ts "$out/include/node-vigil/"
 chmod -R u+rwX,go+rX,go-w "$out"
 

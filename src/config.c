@@ -53,6 +53,7 @@ static const char* const capture_words[] = {
 #define COUNT(min, max) { VIGIL__VALUE_COUNT, min, max, NULL, NULL, 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
+#define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
 
 /* Parsing, defaults, messages and documentation all come from here. */
 static const struct variable variables[] = {
@@ -141,9 +142,28 @@ static const struct variable variables[] = {
     "smaller file system than 5 GB." },
   { "VIGIL_HOST_CAPTURES", FIELD(host_captures), "2", COUNT(1, 64),
     "No more processes than this capture at once." },
+  { "VIGIL_METRICS", FIELD(metrics), "off", LISTEN_OR_OFF,
+    "Where the process serves `/metrics`, `/status`, `/ready` and `/live` over "
+    "HTTP while it is watched." },
+  { "VIGIL_READY_AFTER", FIELD(ready_after_ns), "0s", DURATION(0, HOUR),
+    "For how long after an incident `/ready` still says 503." },
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+static bool parse_listen(const struct variable* v, char* field,
+                         const char* s) {
+  struct vigil__listen l;
+
+  if (strcmp(s, v->form.other) == 0) {
+    *field = '\0';
+    return true;
+  }
+  if (strlen(s) >= VIGIL__LISTEN_TEXT || !vigil__listen_parse(&l, s))
+    return false;
+  strcpy(field, s);
+  return true;
+}
 
 /* Leaves the field as it is when it does not understand `s`. */
 static bool parse(const struct variable* v, struct vigil__config* c,
@@ -158,6 +178,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
     strcpy(field, s);
     return true;
   }
+  if (v->form.kind == VIGIL__VALUE_LISTEN)
+    return parse_listen(v, field, s);
   if (!vigil__value_parse(&v->form, s, &value, why))
     return false;
   memcpy(field, &value, sizeof(value));

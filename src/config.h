@@ -4,6 +4,8 @@
 #ifndef VIGIL_CONFIG_H_
 #define VIGIL_CONFIG_H_
 
+#include "listen.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,7 +63,10 @@ struct vigil__config {
   uint64_t disk_bytes;          /* VIGIL_DISK. */
   uint64_t disk_free_bytes;     /* VIGIL_DISK_FREE; VIGIL__DISK_FREE_AUTO. */
   uint64_t host_captures;       /* VIGIL_HOST_CAPTURES; at least 1. */
+  uint64_t ready_after_ns;      /* VIGIL_READY_AFTER. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
+  char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
+                                      * understands; "": off. */
 };
 
 /* getenv-like: the value of `name`, or NULL. */

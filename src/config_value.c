@@ -213,6 +213,7 @@ bool vigil__value_parse(const struct vigil__value_form* form,
     case VIGIL__VALUE_SIGNAL:
       return parse_signal(s, value, why);
     case VIGIL__VALUE_PATH:
+    case VIGIL__VALUE_LISTEN:
       return false;
     default:
       return parse_number(form, s, value);
@@ -285,6 +286,11 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       break;
     case VIGIL__VALUE_PATH:
       snprintf(to, size, "a path of 1 to %d bytes", VIGIL__DIR_MAX - 1);
+      break;
+    case VIGIL__VALUE_LISTEN:
+      snprintf(to, size, "a port or ports (9464, 9464-9479), an address with "
+               "them (127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
+               "socket");
       break;
   }
   len = strlen(to);

@@ -20,7 +20,9 @@ enum vigil__value_kind {
   VIGIL__VALUE_PERCENT,       /* In ppm. */
   VIGIL__VALUE_COUNT,
   VIGIL__VALUE_SIGNAL,        /* Its number; 0: off. */
-  VIGIL__VALUE_PATH           /* Not a number: config.c reads it itself. */
+  /* Not numbers: config.c reads them itself. */
+  VIGIL__VALUE_PATH,
+  VIGIL__VALUE_LISTEN         /* See listen.h. */
 };
 
 struct vigil__value_form {
@@ -32,7 +34,7 @@ struct vigil__value_form {
   uint64_t other_value;       /* ...and what it means. */
 };
 
-#define VIGIL__VALUE_FORM 160  /* Enough for any form. */
+#define VIGIL__VALUE_FORM 192  /* Enough for any form. */
 
 /* True, and `value`, when `s` is understood; else false, and nothing changes
  * but `why`: a reason that the form does not tell, or NULL. */

@@ -15,6 +15,14 @@ struct vigil__gc {
   vigil__word_t external_after;
   vigil__word_t heap_limit;
   vigil__word_t open_since;     /* Start of the outermost pause; 0: none. */
+  struct {
+    /* Set last, with release, and always to the same. */
+    _Atomic(const char*) name;
+    vigil__word_t size;
+    vigil__word_t used;
+    vigil__word_t available;
+    vigil__word_t physical;
+  } space[VIGIL__GC_SPACES];
   struct vigil__counts pause[VIGIL__GC_KINDS];
   /* The writer's own. */
   vigil__mono_t since[VIGIL__GC_KINDS];
@@ -58,6 +66,42 @@ void vigil__gc_heap(struct vigil__gc* gc,
   vigil__store(&gc->heap_limit, limit);
   vigil__store(&gc->used_after, used);
   vigil__store(&gc->external_after, external);
+}
+
+void vigil__gc_note_space(struct vigil__gc* gc,
+                          unsigned i,
+                          const struct vigil__gc_space* space) {
+  if (i >= VIGIL__GC_SPACES)
+    return;
+  vigil__store(&gc->space[i].size, space->size_bytes);
+  vigil__store(&gc->space[i].used, space->used_bytes);
+  vigil__store(&gc->space[i].available, space->available_bytes);
+  vigil__store(&gc->space[i].physical, space->physical_bytes);
+  /* Pairs with the acquiring load below: a space with a name has figures. */
+  atomic_store_explicit(&gc->space[i].name, space->name, memory_order_release);
+}
+
+unsigned vigil__gc_spaces(struct vigil__gc* gc,
+                          struct vigil__gc_space space[VIGIL__GC_SPACES]) {
+  unsigned i;
+
+  for (i = 0; i < VIGIL__GC_SPACES; i++) {
+    space[i].name =
+        atomic_load_explicit(&gc->space[i].name, memory_order_acquire);
+    if (space[i].name == NULL)
+      break;
+    space[i].size_bytes = vigil__load(&gc->space[i].size);
+    space[i].used_bytes = vigil__load(&gc->space[i].used);
+    space[i].available_bytes = vigil__load(&gc->space[i].available);
+    space[i].physical_bytes = vigil__load(&gc->space[i].physical);
+  }
+  return i;
+}
+
+void vigil__gc_counts(struct vigil__gc* gc,
+                      enum vigil__gc_kind kind,
+                      struct vigil__counts_copy* copy) {
+  vigil__counts_read(&gc->pause[kind], copy);
 }
 
 vigil__mono_t vigil__gc_open(struct vigil__gc* gc) {

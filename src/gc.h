@@ -22,6 +22,17 @@ enum vigil__gc_kind {
   VIGIL__GC_KINDS
 };
 
+/* One space of V8's heap, as v8.getHeapSpaceStatistics() has it. */
+struct vigil__gc_space {
+  const char* name;             /* V8's own, which lives for ever. */
+  uint64_t size_bytes;          /* Committed... */
+  uint64_t used_bytes;
+  uint64_t available_bytes;
+  uint64_t physical_bytes;      /* ...and backed by memory. */
+};
+#define VIGIL__GC_SPACES 16u
+
+struct vigil__counts_copy;
 struct vigil__gc;
 
 struct vigil__gc_copy {
@@ -53,6 +64,21 @@ void vigil__gc_heap(struct vigil__gc* gc,
                     uint64_t used,
                     uint64_t external,
                     uint64_t limit);
+
+/* The space `i` at that time: V8 tells of its heap on this thread only, so at
+ * others this is what is known. Those from VIGIL__GC_SPACES on are left out. */
+void vigil__gc_note_space(struct vigil__gc* gc,
+                          unsigned i,
+                          const struct vigil__gc_space* space);
+
+/* Any thread. Their number; figures of one may be of two collections. */
+unsigned vigil__gc_spaces(struct vigil__gc* gc,
+                          struct vigil__gc_space space[VIGIL__GC_SPACES]);
+
+/* Any thread. The pauses of a kind. */
+void vigil__gc_counts(struct vigil__gc* gc,
+                      enum vigil__gc_kind kind,
+                      struct vigil__counts_copy* copy);
 
 /* Any thread. Each figure is whole; two of them may be one pause apart. */
 void vigil__gc_read(struct vigil__gc* gc, struct vigil__gc_copy* copy);

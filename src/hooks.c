@@ -204,4 +204,6 @@ void vigil_attach(void* isolate,
     take_signal();
   if (config.mode == VIGIL__MODE_ON)
     vigil__watch_arm();
+  else if (config.metrics[0] != '\0')
+    vigil__watch_start();  /* What is told begins with the start. */
 }

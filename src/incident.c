@@ -3,6 +3,7 @@
 
 #include "incident.h"
 
+#include "ledger.h"
 #include "log.h"
 #include "manifest.h"
 #include "os.h"
@@ -44,6 +45,7 @@ static int open_granted(struct vigil__incident* i) {
       vigil__budget_ask(&i->dir, i->config, &request, &i->grant);
   int err;
 
+  vigil__ledger_asked(answer, i->trigger.again);
   switch (answer) {
     case VIGIL__BUDGET_ALLOW:
       break;
@@ -57,8 +59,10 @@ static int open_granted(struct vigil__incident* i) {
   i->trigger_wall_ns = i->grant.wall_ns;
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
-  if (err != 0)
+  if (err != 0) {
     vigil__budget_end(&i->dir, i->config, &i->grant, false);
+    vigil__ledger_ended(i, err);
+  }
   return err;
 }
 
@@ -75,6 +79,8 @@ int vigil__incident_begin(struct vigil__incident* i,
     err = open_granted(i);
     if (err != 0)
       vigil__artifact_dir_close(&i->dir);
+  } else {
+    vigil__ledger_asked(err, trigger->again);
   }
   if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
     vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
@@ -243,6 +249,7 @@ int vigil__incident_finish(struct vigil__incident* i,
   else
     vigil__log("%s, but the incident could not be written to %s: %s",
                i->trigger.headline, i->dir.path, strerror(-err));
+  vigil__ledger_ended(i, err);
   vigil__budget_end(&i->dir, i->config, &i->grant, err == 0);
   vigil__artifact_dir_close(&i->dir);
   return err;
@@ -250,6 +257,7 @@ int vigil__incident_finish(struct vigil__incident* i,
 
 void vigil__incident_abort(struct vigil__incident* i) {
   vigil__artifact_abort(&i->artifact);
+  vigil__ledger_ended(i, -ECANCELED);
   vigil__budget_end(&i->dir, i->config, &i->grant, false);
   vigil__artifact_dir_close(&i->dir);
 }

@@ -80,7 +80,13 @@ struct vigil__rule_result vigil__judge(struct vigil__thread* t,
   if (in.full_gcs != 0)
     heap_figure(&gc, &in.figure[VIGIL__RULE_OLD_SPACE]);
   pool_figure(t, in.now, &in.figure[VIGIL__RULE_POOL]);
+  memcpy(t->figure, in.figure, sizeof(t->figure));
   return vigil__rule_eval(&rules, &t->rule, &in);
+}
+
+struct vigil__rule_view vigil__judge_look(const struct vigil__thread* t,
+                                          enum vigil__rule rule) {
+  return vigil__rule_look(&rules, &t->rule, &t->figure[rule], rule);
 }
 
 bool vigil__judge_calm(const struct vigil__thread* t) {

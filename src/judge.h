@@ -20,6 +20,10 @@ void vigil__judge_init(const struct vigil__config* config);
  * made. */
 struct vigil__rule_result vigil__judge(struct vigil__thread* t, bool capturing);
 
+/* How a rule stands for it. Same. */
+struct vigil__rule_view vigil__judge_look(const struct vigil__thread* t,
+                                          enum vigil__rule rule);
+
 /* The loop has been well for the last three seconds. Same. */
 bool vigil__judge_calm(const struct vigil__thread* t);
 

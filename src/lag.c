@@ -3,6 +3,7 @@
 
 #include "lag.h"
 
+#include <math.h>    /* sqrt */
 #include <string.h>  /* memset */
 
 /* S and N: sum and count of the periods of a bucket and of all above it. */
@@ -58,6 +59,8 @@ void vigil__lag_compute(const struct vigil__hist_copy* c,
   struct tail above = { 0, 0 };
   struct tail here;
   double squares = 0;
+  double cubes = 0;
+  double variance;
   size_t found = 0;
   unsigned i;
 
@@ -80,6 +83,8 @@ void vigil__lag_compute(const struct vigil__hist_copy* c,
       here.sum += (double) p->sum;
       here.count += (double) p->count;
       squares += (double) p->sum * (double) p->sum / (double) p->count;
+      cubes += (double) p->sum * (double) p->sum / (double) p->count *
+               (double) p->sum / (double) p->count;
     }
     while (found < wanted &&
            here.sum - (double) vigil__hist_lower(i) * here.count >
@@ -90,6 +95,9 @@ void vigil__lag_compute(const struct vigil__hist_copy* c,
     }
   }
   lag->mean_ns = (uint64_t) (squares / (2 * window) + 0.5);
+  variance = cubes / (3 * window) -
+             squares / (2 * window) * squares / (2 * window);
+  lag->stddev_ns = (uint64_t) (variance > 0 ? sqrt(variance) + 0.5 : 0);
 }
 
 double vigil__lag_exceed(const struct vigil__hist_copy* c,

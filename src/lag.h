@@ -24,6 +24,7 @@
  *   exact for n = 1, and otherwise at most n * width / 4T too low.
  * - mean: at most sum(n * width^2 / 4) / 2T too low; for periods from 1024 ns
  *   on that is 1/4096 of it.
+ * - stddev: E[W^2] = sum(d_i^3) / 3T likewise at most 3/4096 too low.
  * - max: exact when the longest bucket holds one period, else never too low
  *   and less than the width of that bucket too high. Periods of 2^37 ns and
  *   more share one bucket without an upper edge: there max is at most their
@@ -37,6 +38,7 @@ struct vigil__lag {
   uint64_t p99_ns;
   uint64_t p999_ns;
   uint64_t mean_ns;
+  uint64_t stddev_ns;
   uint64_t max_ns;      /* Longest period, the worst wait. */
 };
 

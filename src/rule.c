@@ -195,3 +195,53 @@ void vigil__rule_began(struct vigil__rule_state* state,
   state->rule[rule].fired = state->rule[rule].open = true;
   state->rule[rule].calm = 0;
 }
+
+static uint64_t left(uint64_t all, uint64_t gone) {
+  return all > gone ? all - gone : 0;
+}
+
+struct vigil__rule_view vigil__rule_look(
+    const struct vigil__rule_config* config,
+    const struct vigil__rule_state* state,
+    const struct vigil__rule_figure* figure,
+    enum vigil__rule rule) {
+  const vigil__mono_t now = state->last_eval;
+  struct vigil__rule_view v = { .stand = VIGIL__STAND_IDLE,
+                                .limit = config->rule[rule].limit,
+                                .figure = *figure };
+
+  if (v.limit == 0) {
+    v.stand = VIGIL__STAND_OFF;
+    v.reason = "the rule is switched off";
+  } else if (now == 0) {
+    v.reason = "the process is not watched yet";
+  } else if (now - state->start < config->grace_ns) {
+    v.reason = "grace period after the start";
+  } else if (state->rule[rule].fired) {
+    v.stand = VIGIL__STAND_INCIDENT;
+    v.captured = state->rule[rule].open;
+    v.left_ns = state->rule[rule].calm == 0
+                    ? UINT64_MAX
+                    : left(config->window_ns, now - state->rule[rule].calm);
+    v.reason = "the incident is not over yet";
+  } else if (state->rule[rule].since != 0) {
+    v.stand = VIGIL__STAND_PENDING;
+    v.left_ns = left(config->rule[rule].for_ns,
+                     now - state->rule[rule].since);
+    v.reason = text[rule].pending;
+  } else {
+    v.reason = figure->valid ? text[rule].calm : text[rule].unknown;
+  }
+  return v;
+}
+
+const char* vigil__stand_name(enum vigil__rule_stand stand) {
+  static const char* const names[] = {
+    [VIGIL__STAND_OFF] = "off",
+    [VIGIL__STAND_IDLE] = "idle",
+    [VIGIL__STAND_PENDING] = "pending",
+    [VIGIL__STAND_INCIDENT] = "incident"
+  };
+
+  return names[stand];
+}

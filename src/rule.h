@@ -109,6 +109,36 @@ struct vigil__rule_result vigil__rule_eval(
     struct vigil__rule_state* state,
     const struct vigil__rule_input* in);
 
+/* How a rule stands, for people and machines that ask. */
+enum vigil__rule_stand {
+  VIGIL__STAND_OFF,             /* Switched off. */
+  VIGIL__STAND_IDLE,            /* Not over the limit; or not known. */
+  VIGIL__STAND_PENDING,         /* Over it, but not for long enough. */
+  VIGIL__STAND_INCIDENT         /* It fired, and that incident lasts, captured
+                                 * or not. */
+};
+
+struct vigil__rule_view {
+  enum vigil__rule_stand stand;
+  bool captured;                /* INCIDENT: it is or was. */
+  uint64_t limit;
+  struct vigil__rule_figure figure;  /* As of the last evaluation. */
+  uint64_t left_ns;             /* PENDING: until it fires, if it stays so.
+                                 * INCIDENT: until it is over, if it stays
+                                 * calm; UINT64_MAX: it is not calm. */
+  const char* reason;           /* Static, part of a sentence. */
+};
+
+/* `figure`: what the last evaluation was given for this rule. Pure. */
+struct vigil__rule_view vigil__rule_look(
+    const struct vigil__rule_config* config,
+    const struct vigil__rule_state* state,
+    const struct vigil__rule_figure* figure,
+    enum vigil__rule rule);
+
+/* As metrics and /status call it: "pending". */
+const char* vigil__stand_name(enum vigil__rule_stand stand);
+
 /* The incident that `rule` fired for is being captured. */
 void vigil__rule_began(struct vigil__rule_state* state, enum vigil__rule rule);
 

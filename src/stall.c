@@ -60,16 +60,27 @@ void vigil__stalls_now(struct vigil__stalls* s,
                        bool self,
                        vigil__mono_t now) {
   struct vigil__stall* stall = newest(s);
+  unsigned cause;
 
   if (stall == NULL || stall->ended)
     return;
   stall->lasted_ns = now - stall->begin;
-  if (stall->begin == start)
+  if (stall->begin == start) {
     stall->self |= self;
-  else
+  } else {
+    cause = stall->self ? VIGIL__STALL_OWN : (unsigned) stall->why.cause;
+    s->ended[cause]++;
+    s->ended_ns[cause] += stall->lasted_ns;
     stall->ended = true;
+  }
   if (!stall->self && stall->lasted_ns > s->longest_ns)
     s->longest_ns = stall->lasted_ns;
+}
+
+bool vigil__stalls_open(const struct vigil__stalls* s) {
+  const struct vigil__stall* stall = newest(s);
+
+  return stall != NULL && !stall->ended;
 }
 
 uint64_t vigil__stalls_longest(struct vigil__stalls* s) {

@@ -43,9 +43,14 @@ struct vigil__stall {
   struct vigil__stall_look look[VIGIL__STALL_LOOKS];
 };
 
+/* In the place of a cause: the stall held our own work. */
+#define VIGIL__STALL_OWN VIGIL__CAUSE_CLASSES
+
 /* Zero it. */
 struct vigil__stalls {
   uint64_t count;               /* Ever; the newest VIGIL__STALLS are kept. */
+  uint64_t ended[VIGIL__CAUSE_CLASSES + 1];     /* Of them, by cause... */
+  uint64_t ended_ns[VIGIL__CAUSE_CLASSES + 1];  /* ...and their time. */
   uint64_t longest_ns;          /* Seen since vigil__stalls_longest(). */
   struct vigil__stall* ring;
 };
@@ -72,6 +77,9 @@ void vigil__stalls_now(struct vigil__stalls* s,
                        vigil__mono_t start,
                        bool self,
                        vigil__mono_t now);
+
+/* A stall is open now. */
+bool vigil__stalls_open(const struct vigil__stalls* s);
 
 /* The longest one, not of our own making, that was open since the last call;
  * 0: none. */

@@ -4,6 +4,7 @@
 #ifndef VIGIL_THREAD_H_
 #define VIGIL_THREAD_H_
 
+#include "arrivals.h"
 #include "loop.h"
 #include "probe.h"
 #include "rule.h"
@@ -38,6 +39,8 @@ struct vigil__thread {
   /* The watch thread's own, once it looks at this loop. */
   struct vigil__window* window;
   struct vigil__rule_state rule;
+  struct vigil__rule_figure figure[VIGIL__RULES];  /* Last given to it. */
+  struct vigil__arrivals arrivals;
   uint64_t gc_pause_ns[VIGIL__GC_SECONDS];  /* Totals, one per tick. */
   uint32_t ticks;
 };

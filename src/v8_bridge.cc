@@ -24,6 +24,17 @@ void OnGCBegin(v8::Isolate*, v8::GCType type, v8::GCCallbackFlags, void* data) {
                   vigil__mono_now());
 }
 
+void NoteSpaces(v8::Isolate* isolate, vigil__gc* gc) {
+  for (unsigned i = 0; i < isolate->NumberOfHeapSpaces(); i++) {
+    v8::HeapSpaceStatistics stats;
+    if (!isolate->GetHeapSpaceStatistics(&stats, i)) continue;
+    const vigil__gc_space space = {
+        stats.space_name(), stats.space_size(), stats.space_used_size(),
+        stats.space_available_size(), stats.physical_space_size()};
+    vigil__gc_note_space(gc, i, &space);
+  }
+}
+
 void OnGCEnd(v8::Isolate* isolate,
              v8::GCType type,
              v8::GCCallbackFlags,
@@ -35,6 +46,7 @@ void OnGCEnd(v8::Isolate* isolate,
   isolate->GetHeapStatistics(&stats);
   vigil__gc_heap(gc, stats.used_heap_size(), stats.external_memory(),
                  stats.heap_size_limit());
+  NoteSpaces(isolate, gc);
 }
 
 // The limit stays what it is: the program ends as it would without us.
@@ -77,6 +89,7 @@ vigil__isolate* vigil__isolate_attach(void* isolate,
   // So that a later profile can name what is inlined in code of now. With the
   // flag that node.cc sets there is nothing to collect at this point.
   v8::CpuProfiler::UseDetailedSourcePositionsForProfiling(iso->isolate);
+  NoteSpaces(iso->isolate, iso->gc);  // Until the first full collection.
   iso->isolate->AddGCPrologueCallback(OnGCBegin, iso);
   iso->isolate->AddGCEpilogueCallback(OnGCEnd, iso);
   node::AtExit(iso->env, OnExit, iso);

@@ -5,12 +5,14 @@
 
 #include "capture.h"
 #include "demand.h"
+#include "facts.h"
 #include "figures.h"
 #include "hunt.h"
 #include "judge.h"
 #include "log.h"
 #include "os.h"
 #include "sampler.h"
+#include "tell.h"
 #include "thread.h"
 
 #include <errno.h>
@@ -67,6 +69,16 @@ static void on_capture_time(uv_timer_t* handle) {
   (void) handle;
   step_capture();
   serve_demand();
+}
+
+/* Who is not watched does not take the port from who is: `npm start` has the
+ * same environment as the server. */
+static void tell(void) {
+  if (config->metrics[0] == '\0')
+    return;
+  vigil__facts_collect(config);
+  if (vigil__watch_armed())
+    vigil__tell_start(config);
 }
 
 static void on_wake(uv_async_t* handle) {
@@ -253,11 +265,14 @@ static void hunt(void) {
 static void on_tick(uv_timer_t* handle) {
   struct vigil__rule_result result;
   struct vigil__trigger trigger;
+  bool fired;
 
   (void) handle;
   vigil__figures_beat(vigil__os.mono(), due);
   vigil__figures_tick(vigil__os.mono());
-  if (evaluate(&trigger, &result)) {
+  fired = evaluate(&trigger, &result);
+  tell();  /* Before what takes time. */
+  if (fired) {
     fire(&trigger, &result);
     vigil__judge_drop(&trigger);
   }
@@ -335,4 +350,8 @@ void vigil__watch_wake(void) {
 
 bool vigil__watch_is_self(void) {
   return is_self;
+}
+
+void vigil__watch_own_thread(void) {
+  is_self = true;
 }

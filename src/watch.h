@@ -31,8 +31,10 @@ bool vigil__watch_armed(void);
 /* Has the watch thread look at captures now. Any thread. */
 void vigil__watch_wake(void);
 
-/* The calling thread is the watch thread: its own loop gets no record. */
+/* The calling thread is ours, as the watch thread is: its loop gets no record. */
 bool vigil__watch_is_self(void);
+/* Makes it one; before it has a loop. */
+void vigil__watch_own_thread(void);
 
 #ifdef __cplusplus
 }

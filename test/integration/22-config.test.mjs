@@ -60,6 +60,10 @@ const wrong = [
   ['VIGIL_DISK_FREE', '-1', 'a size from 0 to 1TB (512KB, 16MB, 1GB), or auto', 'auto'],
   ['VIGIL_HOST_CAPTURES', '65', 'a number from 1 to 64', '2'],
   ['VIGIL_HOST_CAPTURES', '', 'a number from 1 to 64', '2'],
+  ['VIGIL_METRICS', ':9464', 'a port or ports (9464, 9464-9479), an address with them', 'off'],
+  ['VIGIL_METRICS', 'example.org:9464', 'the absolute path of a UNIX socket, or off', 'off'],
+  ['VIGIL_METRICS', '', 'a port or ports', 'off'],
+  ['VIGIL_READY_AFTER', '2h', 'a duration from 0s to 1h', '0s'],
 ];
 
 const right = {
@@ -85,6 +89,9 @@ const right = {
   VIGIL_DISK: ['16MB', '1TB'],
   VIGIL_DISK_FREE: ['auto', '0', '512KB', '1TB'],
   VIGIL_HOST_CAPTURES: ['1', '64'],
+  // The first ones serve nobody, the others are told to watch: so no port.
+  VIGIL_METRICS: ['127.0.0.1:9464', 'off'],
+  VIGIL_READY_AFTER: ['0', '1h'],
 };
 
 const hello = ['-e', 'console.log("hello")'];

@@ -78,15 +78,19 @@ describe('the same as the official binary', { concurrency: 2 }, () => {
   for (const [name, script] of Object.entries(scripts)) {
     test(name, async (t) => {
       const cwd = temporary(t);
-      const of = async (bin, VIGIL) => {
+      const of = async (bin, VIGIL, VIGIL_METRICS) => {
         const { code, signal, stdout, stderr } =
-          await run(t, ['-e', script], { cwd, bin, env: { VIGIL, VIGIL_DIR: `${cwd}/vigil` } });
+          await run(t, ['-e', script], { cwd, bin, env: { VIGIL, VIGIL_METRICS, VIGIL_DIR: `${cwd}/vigil` } });
         return { code, signal, stdout: tidy(stdout), stderr: tidy(stderr) };
       };
       const official = await of(stockNode);
       for (const vigil of [undefined, 'on', 'off']) {
         assert.deepEqual(await of(undefined, vigil), official, `VIGIL=${vigil}`);
       }
+      const telling = await of(undefined, 'on', `${cwd}/metrics.sock`);
+      // A child that is as long there finds it taken, and may say so.
+      telling.stderr = telling.stderr.replace(/^vigil: VIGIL_METRICS=.* in use.*\n/m, '');
+      assert.deepEqual(telling, official, 'VIGIL_METRICS');
     });
   }
 });

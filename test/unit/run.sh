@@ -11,7 +11,8 @@
 #   run.sh asan [NAME...]    with AddressSanitizer and UBSan
 #   run.sh tsan              the concurrent ones with ThreadSanitizer
 #
-# CC=... chooses the compiler.
+# CC=... chooses the compiler. VIGIL_CACHE says where the build keeps llhttp;
+# before the first build its tests are skipped, unless the system has it.
 
 set -u
 cd "$(dirname "$0")" || exit 2
@@ -20,17 +21,20 @@ trap 'rm -rf "$tmp"' EXIT
 
 warnings="-Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers"
 flags="-std=c11 -D_GNU_SOURCE $warnings -I../../src -I."
-sources="artifact artifact_dir budget budget_ask budget_dir budget_file
-         calltree cause cause_json cause_text cgroup cgroup_find child child_own
-         code config config_value counts frames gc hist json lag leak
-         leak_dominators leak_graph leak_groups leak_kind leak_match leak_memory
-         leak_parse leak_path leak_report leak_scan leak_summary leak_tree
-         leak_trie log loop memory modules os pool procfs profile ranges recorder
-         recorder_top report report_histogram report_loops room rule set stack
-         stack_signal stall symbol symbol_file system text unwind unwind_call
-         unwind_cfi unwind_expr unwind_fde unwind_read window"
+sources="accept arrivals artifact artifact_dir budget budget_ask budget_dir
+         budget_file budget_look calltree cause cause_json cause_text cgroup
+         cgroup_find child child_own code config config_value counts facts
+         frames gc hist json lag leak leak_dominators leak_graph leak_groups
+         leak_kind leak_match leak_memory leak_parse leak_path leak_report
+         leak_scan leak_summary leak_tree leak_trie ledger listen log loop
+         memory metrics metrics_judged metrics_lag metrics_process metrics_v8
+         modules os pool procfs profile ranges recorder recorder_top report
+         report_histogram report_loops room rule serve_bind set spread stack
+         stack_signal stall status symbol symbol_file system text unwind
+         unwind_call unwind_cfi unwind_expr unwind_fde unwind_read window"
 passed=0
 failed=0
+skipped=0
 
 for compiler in ${CC:-gcc clang-19 clang cc}; do
   compilers="${compilers:-} $(command -v "$compiler")"
@@ -61,6 +65,21 @@ count() {
   failed=$((failed + ${2:-1}))
 }
 
+# The parser of HTTP is a library that the build makes. Sets `llhttp` to how to
+# compile and link it, or to nothing.
+find_llhttp() {
+  prefix=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}/work/prefix
+  llhttp=
+  for try in "-I$prefix/include $prefix/lib/libllhttp.a" -lllhttp; do
+    if echo '#include <llhttp.h>
+        int main(void) { return llhttp_errno_name(HPE_OK) == 0; }' |
+        $cc -x c - -x none $try -o "$tmp/probe" 2> /dev/null; then
+      llhttp=$try
+      return
+    fi
+  done
+}
+
 run() {  # label, flags, tests, names...
   label=$1 options=$2 tests=$3
   shift 3
@@ -81,6 +100,18 @@ run() {  # label, flags, tests, names...
     libs="$libs -lcrypto"
     options="$options -DHAVE_OPENSSL"
   fi
+  case " $files " in *" test-http.c "*)
+    find_llhttp
+    if [ -n "$llhttp" ]; then
+      files="$files ../../src/http.c"
+      libs="$libs $llhttp"
+    else
+      echo "# $label: test-http.c is skipped, there is no llhttp (./build.sh" \
+          "makes it)"
+      files=$(echo " $files " | sed 's/ test-http\.c / /')
+      skipped=$((skipped + 1))
+    fi
+  esac
   if ! $cc $options $flags $files $libs -o "$tmp/$label"; then
     echo "not ok $label: does not compile"
     failed=$((failed + 1))
@@ -120,8 +151,10 @@ mode=${1:-all}
 case $mode in
   all) run_plain; run_hotpath; run_asan; run_tsan ;;
   plain|hotpath|asan|tsan) "run_$mode" "$@" ;;
-  *) sed -n 's/^# \{0,1\}//; 5,15p' "$0"; exit 2 ;;
+  *) sed -n 's/^# \{0,1\}//; 5,16p' "$0"; exit 2 ;;
 esac
 
-echo "$passed passed, $failed failed"
+line="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
+echo "$line"
 [ "$failed" -eq 0 ]

@@ -69,6 +69,8 @@ static void check_defaults(void) {
   CHECK_EQ(c.disk_bytes, 1 << 30);
   CHECK(c.disk_free_bytes == VIGIL__DISK_FREE_AUTO);
   CHECK_EQ(c.host_captures, 2);
+  CHECK_STR(c.metrics, "");
+  CHECK_EQ(c.ready_after_ns, 0);
 }
 
 TEST(config_defaults) {
@@ -347,6 +349,29 @@ TEST(config_refuses_of_each_kind) {
   }
 }
 
+/* What is accepted is listen.c's. */
+TEST(config_metrics) {
+  static char text[VIGIL__LISTEN_TEXT + 1];
+
+  read_with("VIGIL_METRICS", "[::1]:9464-9470");
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.metrics, "[::1]:9464-9470");
+  read_with("VIGIL_METRICS", "off");
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.metrics, "");
+  read_with("VIGIL_METRICS", ":9464");
+  CHECK_EQ(lines, 1);
+  CHECK_STR(c.metrics, "");
+  CHECK_STR(line, "VIGIL_METRICS=\":9464\" is not understood: want a port or "
+                  "ports (9464, 9464-9479), an address with them "
+                  "(127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
+                  "socket, or off; using off");
+  memset(text, '0', sizeof(text) - 1);
+  read_with("VIGIL_METRICS", text);
+  CHECK_EQ(lines, 1);
+  CHECK_STR(c.metrics, "");
+}
+
 TEST(config_message_is_printable_and_short) {
   static char text[100000];
   size_t i;
@@ -384,7 +409,8 @@ TEST(config_prints_its_table) {
     "VIGIL_HEAP_TIME", "VIGIL_NEAR_HEAP_LIMIT", "VIGIL_LEAK",
     "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT",
     "VIGIL_DIR", "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK",
-    "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES"
+    "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES", "VIGIL_METRICS",
+    "VIGIL_READY_AFTER"
   };
   char want[64];
   size_t i;

@@ -114,6 +114,14 @@ static void check_against_exact(uint64_t window) {
     CHECK_EQ(lag.max_ns, 0);
   }
 
+  for (i = 0, allowed = 0; i < n; i++)
+    allowed += pow((double) d[i], 3);
+  allowed = allowed / 3 / (double) window -
+            pow(squares / 2 / (double) window, 2);
+  if (tail[0] < (double) window && n != 0 && width_at((double) d[n - 1]) <
+                                                 INFINITY && d[0] > 1024)
+    CHECK_NEAR(lag.stddev_ns, sqrt(allowed), sqrt(allowed) / 500 + 1);
+
   for (i = 0; i < 500; i++) {
     const uint64_t x = i % 5 == 0 || n == 0
         ? vigil__hist_lower((unsigned) test_random(VIGIL__HIST_SIZE))

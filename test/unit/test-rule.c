@@ -424,3 +424,65 @@ TEST(rule_configuration) {
   CHECK_EQ(got.window_ns, 7);
   CHECK_EQ(got.grace_ns, 8);
 }
+
+/* ---- how it stands */
+
+static void look(const struct vigil__rule_state* state, uint64_t p99_ms,
+                 enum vigil__rule_stand want, uint64_t left_ns) {
+  const struct vigil__rule_figure figure = { p99_ms * VIGIL__MS, true };
+  const struct vigil__rule_view v =
+      vigil__rule_look(&config, state, &figure, VIGIL__RULE_LAG);
+
+  CHECK_STR(vigil__stand_name(v.stand), vigil__stand_name(want));
+  CHECK(v.left_ns == left_ns);
+  CHECK_EQ(v.limit, 50 * VIGIL__MS);
+  CHECK_OP(strlen(v.reason), >, 5);
+}
+
+static struct vigil__rule_result eval(struct vigil__rule_state* state,
+                                      uint64_t second, uint64_t p99_ms) {
+  const struct vigil__rule_input in = {
+    .now = START + second * VIGIL__SEC,
+    .figure[VIGIL__RULE_LAG] = { p99_ms * VIGIL__MS, true }
+  };
+
+  return vigil__rule_eval(&config, state, &in);
+}
+
+TEST(rule_how_it_stands) {
+  struct vigil__rule_state state = { .start = START };
+  struct vigil__rule_result r = { .decision = VIGIL__RULE_IDLE };
+  uint64_t s;
+
+  look(&state, 90, VIGIL__STAND_IDLE, 0);
+  for (s = 1; s < 5; s++) {
+    eval(&state, s, 90);
+    look(&state, 90, VIGIL__STAND_IDLE, 0);  /* Grace. */
+  }
+  for (; r.decision != VIGIL__RULE_FIRE; s++) {
+    CHECK_OP(s, <, 20);
+    r = eval(&state, s, 90);
+    if (r.decision != VIGIL__RULE_FIRE)
+      look(&state, 90, VIGIL__STAND_PENDING, (15 - s) * VIGIL__SEC);
+  }
+  /* The budget has not been asked yet, or says no: it is one all the same. */
+  look(&state, 90, VIGIL__STAND_INCIDENT, UINT64_MAX);
+  vigil__rule_began(&state, VIGIL__RULE_LAG);
+  eval(&state, s, 90);
+  look(&state, 90, VIGIL__STAND_INCIDENT, UINT64_MAX);
+  for (s++; s < 27; s++) {
+    eval(&state, s, 10);
+    look(&state, 10, VIGIL__STAND_INCIDENT, (27 - s) * VIGIL__SEC);
+  }
+  eval(&state, s, 10);
+  look(&state, 10, VIGIL__STAND_IDLE, 0);
+}
+
+TEST(rule_that_is_off_stands_off) {
+  const struct vigil__rule_config off = { .window_ns = VIGIL__SEC };
+  const struct vigil__rule_state state = { .start = START };
+  const struct vigil__rule_figure figure = { 0, false };
+
+  CHECK_EQ(vigil__rule_look(&off, &state, &figure, VIGIL__RULE_LAG).stand,
+           VIGIL__STAND_OFF);
+}

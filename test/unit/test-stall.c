@@ -132,3 +132,25 @@ TEST(stall_tells_what_was_seen) {
   vigil__frames_free(frames);
   vigil__stalls_free(&s);
 }
+
+TEST(stall_that_ended_counts_by_its_cause) {
+  struct vigil__stalls s = { .count = 0 };
+  struct vigil__stall* stall = look(&s, AT, AT + LIMIT);
+
+  stall->why.cause = VIGIL__CAUSE_SYSCALL;
+  CHECK(vigil__stalls_open(&s));
+  CHECK_EQ(s.ended[VIGIL__CAUSE_SYSCALL], 0);
+  vigil__stalls_now(&s, 0, false, AT + 3 * LIMIT);
+  CHECK(!vigil__stalls_open(&s));
+  CHECK_EQ(s.ended[VIGIL__CAUSE_SYSCALL], 1);
+  CHECK_EQ(s.ended_ns[VIGIL__CAUSE_SYSCALL], 3 * LIMIT);
+  vigil__stalls_now(&s, 0, false, AT + 4 * LIMIT);
+  CHECK_EQ(s.ended[VIGIL__CAUSE_SYSCALL], 1);
+  /* One that holds our own work has no cause. */
+  look(&s, AT + 10 * LIMIT, AT + 11 * LIMIT);
+  vigil__stalls_now(&s, AT + 10 * LIMIT, true, AT + 11 * LIMIT);
+  vigil__stalls_now(&s, AT + 20 * LIMIT, false, AT + 20 * LIMIT);
+  CHECK_EQ(s.ended[VIGIL__STALL_OWN], 1);
+  CHECK_EQ(s.ended[VIGIL__CAUSE_UNKNOWN], 0);
+  vigil__stalls_free(&s);
+}

@@ -107,7 +107,7 @@ static void drop_abilities(void) {
     ALLOW(clock_nanosleep), ALLOW(nanosleep), ALLOW(gettimeofday),
     ALLOW(getpid), ALLOW(getppid), ALLOW(gettid), ALLOW(getrandom),
     ALLOW(getrusage), ALLOW(sysinfo), ALLOW(rt_sigaction),
-    ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(restart_syscall),
+    ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(sigaltstack), ALLOW(restart_syscall),
     ALLOW(exit), ALLOW(exit_group),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 1, 0),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),

@@ -49,10 +49,11 @@ void OnGCEnd(v8::Isolate* isolate,
   NoteSpaces(isolate, gc);
 }
 
-// The limit stays what it is: the program ends as it would without us.
-size_t OnHeapLimit(void* data, size_t limit, size_t) {
+// The limit stays what it is: the program ends as it would without us. Where
+// somebody has raised it, he has taken his own snapshot.
+size_t OnHeapLimit(void* data, size_t limit, size_t initial) {
   auto* iso = static_cast<vigil__isolate*>(data);
-  iso->limit_reached(iso, limit);
+  if (limit <= initial) iso->limit_reached(iso, limit);
   return limit;
 }
 

@@ -8,7 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -453,7 +454,38 @@ TEST(child_can_do_nothing_that_others_would_see) {
   check_end(0, 0);
 }
 
-/* Bytes that can be had at once, and how the child is called. */
+/* A lock of a thread that is not there. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int wait_for_lock(void* what, vigil__sink sink, void* arg) {
+  (void) what;
+  sink(arg, "some", 4);
+  pthread_mutex_lock(&lock);
+  return 0;
+}
+
+static int wake_others(void* what, vigil__sink sink, void* arg) {
+  static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+  static uint32_t word;
+
+  (void) what;
+  pthread_cond_broadcast(&cond);
+  if (syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) < 0)
+    return -errno;
+  return sink(arg, "done", 4);
+}
+
+TEST(child_ends_where_it_would_wait_for_ever) {
+  CHECK_EQ(pthread_mutex_lock(&lock), 0);
+  start_child(wait_for_lock);
+  wait_child();
+  check_end(-EDEADLK, 0);
+  start_child(wake_others);
+  wait_child();
+  check_end(0, 0);
+}
+
+/* A little more than nothing, and then much. */
 static int allocate(void* what, vigil__sink sink, void* arg) {
   void* at = mmap(NULL, 16 * MB, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -55,8 +55,11 @@ static bool open_child(struct vigil__snapshot* s, struct vigil__incident* i) {
   if (s->leak == 0)
     return vigil__incident_child(i, VIGIL__PIECE_HEAP, &s->child) == 0;
   err = vigil__artifact_memory_open(&s->memory, SUMMARY_MOST);
-  if (err == 0)
+  if (err == 0) {
     err = vigil__child_open(&s->child, &s->memory);
+    if (err != 0)
+      vigil__artifact_file_drop(&s->memory);
+  }
   if (err != 0)
     vigil__incident_none(i, VIGIL__PIECE_LEAK, "%s", strerror(-err));
   return err == 0;
@@ -134,7 +137,7 @@ static void take(struct vigil__snapshot* s) {
                                          &s->taken);
     return;
   }
-  r = vigil__heap_fork(s->iso, s->wait || s->tries == TRIES, &forked, s);
+  r = vigil__heap_fork(s->iso, s->wait || s->tries >= TRIES, &forked, s);
   s->error = r < 0 ? r : 0;
 }
 

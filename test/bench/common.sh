@@ -42,7 +42,7 @@ machine() {
   fi
 }
 
-# Starts server.js; sets `pid` and `port`.
+# Starts a server; sets `pid` and `port`. Waits for PATIENCE tenths of a second.
 serve() {  # what to put in front, then node and its arguments
   local before=$1
   shift
@@ -50,7 +50,7 @@ serve() {  # what to put in front, then node and its arguments
   VIGIL_DIR=$tmp/vigil $before "$@" > "$tmp/port" 2>> "$tmp/stderr" &
   pid=$!
   pids="$pids $pid"
-  for _ in $(seq 100); do
+  for _ in $(seq "${PATIENCE:-100}"); do
     port=$(cat "$tmp/port")
     [ -z "$port" ] || return 0
     sleep 0.1

@@ -18,6 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 heaps=${HEAPS:-50 500 2000} rounds=${ROUNDS:-3} thp_heap=${THP_HEAP:-500} each=${SECONDS_EACH:-4}
 binaries
 machine
+PATIENCE=1200  # A large heap takes its time.
 thp=/sys/kernel/mm/transparent_hugepage/enabled
 was=$(sed 's/.*\[\(.*\)\].*/\1/' $thp 2> /dev/null || true)
 trap '[ -z "$was" ] || echo "$was" > $thp 2> /dev/null || true; end_all; rm -rf "$tmp"' EXIT
@@ -27,22 +28,6 @@ start() {  # which, MB
   local node=$ours
   [ "$1" = ours ] || node=$stock
   serve "$where" "$node" --max-old-space-size=12000 "$here/fork.js" "$2" 900 "$tmp/stock.heapsnapshot" 2>> "$tmp/stderr"
-}
-
-# serve() waits 10 s, which a large heap may not do with.
-serve() {
-  local before=$1
-  shift
-  rm -f "$tmp/port"
-  VIGIL_DIR=$tmp/vigil $before "$@" > "$tmp/port" 2>> "$tmp/stderr" &
-  pid=$!
-  pids="$pids $pid"
-  for _ in $(seq 1200); do
-    port=$(cat "$tmp/port")
-    [ -z "$port" ] || return 0
-    sleep 0.1
-  done
-  die "a server did not start: $(tail -n3 "$tmp/stderr")"
 }
 
 take() { curl -sS --max-time 800 "http://127.0.0.1:$port/take"; }

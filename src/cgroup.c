@@ -255,10 +255,16 @@ int vigil__cgroup_read_memory(const struct vigil__cgroup* c,
       return -ENODATA;
     if (m.limit >= NO_LIMIT_V1)
       m.limit = UINT64_MAX;
-    if (read_at(dir, "memory.stat", buf, sizeof(buf)) >= 0 &&
-        !vigil__procfs_key(buf, v1 ? "total_inactive_file" : "inactive_file",
-                           &m.reclaimable))
-      m.reclaimable = 0;
+    if (read_at(dir, "memory.stat", buf, sizeof(buf)) >= 0) {
+      uint64_t file = 0;
+
+      if (vigil__procfs_key(buf, v1 ? "total_inactive_file" : "inactive_file",
+                            &file))
+        m.reclaimable = file;
+      if (vigil__procfs_key(buf, v1 ? "total_active_file" : "active_file",
+                            &file))
+        m.reclaimable += file;
+    }
     if (m.reclaimable > m.current)
       m.reclaimable = m.current;
     used = m.current - m.reclaimable;

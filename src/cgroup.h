@@ -70,8 +70,8 @@ int vigil__cgroup_read_quota(const struct vigil__cgroup* c,
 struct vigil__cgroup_memory {
   uint64_t limit;               /* Bytes; UINT64_MAX: none. */
   uint64_t current;             /* Charged, page cache included... */
-  uint64_t reclaimable;         /* ...of which this is file pages that were not
-                                 * used lately, which the kernel gives up. */
+  uint64_t reclaimable;         /* ...of which this is file pages, which the
+                                 * kernel gives up, if with some regret. */
 };
 
 /* Of the level with the least room; ours, when none has a limit; no limit and

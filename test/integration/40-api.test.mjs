@@ -70,6 +70,7 @@ const SHAPES = {
   lag: { off: 'boolean', windowMs: 'number', loops: [{ ...LOOP, ...LAG }] },
   snapshot: {
     ...STATUS,
+    heapSnapshots: { taken: 'number', late: 'number', failed: 'number', refused: 'number' },
     threadPool: {
       queued: 'number', queuedMax: 'number', oldestWaitMs: 'number',
       running: 'number', cancelled: 'number', unmeasured: 'number',
@@ -369,7 +370,7 @@ describe('the module', { concurrency: 2 }, () => {
     : 'yes ' + Object.keys(require('node:vigil')).sort());`;
 
   test('is detected by process.versions.vigil', async (t) => {
-    assert.equal((await run(t, ['-e', FEATURE])).stdout, 'yes capture,histogram,lag,off,snapshot,version\n');
+    assert.equal((await run(t, ['-e', FEATURE])).stdout, 'yes capture,histogram,lag,leakHunt,off,snapshot,version\n');
     assert.equal((await run(t, ['-e', FEATURE], { bin: stockNode })).stdout, 'no\n');
   });
 

@@ -64,7 +64,8 @@ describe('rules', { concurrency: 3 }, () => {
   test('old-space', async (t) => {
     const { manifest } = await firesOrNot(
       t, 'old-space', () => ['--expose-gc', '--max-old-space-size=100', app('rules.mjs'), 'heap'],
-      { VIGIL_OLD_SPACE_SHARE: '10%', VIGIL_GC_SHARE: 'off' }, { VIGIL_OLD_SPACE_SHARE: 'off' });
+      { VIGIL_OLD_SPACE_SHARE: '10%', VIGIL_GC_SHARE: 'off', VIGIL_NEAR_HEAP_LIMIT: '0' },
+      { VIGIL_OLD_SPACE_SHARE: 'off' });
     assert.match(manifest.headline, /^after a full collection the heap is at \d+\.\d % \(limit 10\.0 %, main thread\)$/);
     assert.deepEqual([manifest.rule.unit, manifest.rule.limit], ['%', 10]);
     assert.ok(manifest.rule.value < 100, JSON.stringify(manifest.rule));
@@ -89,7 +90,7 @@ describe('rules', { concurrency: 3 }, () => {
       await sleep(4000);
       it.kill('SIGHUP');
       await sleep(4000);
-      return incidents(it.dir).length === 2;
+      return incidents(it.dir).length >= 2;
     }, 'second incident');
     incidents(it.dir).forEach((name) => checkIncident(name));
     for (const pipe of pipes) writeFileSync(pipe, '');

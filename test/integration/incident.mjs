@@ -24,10 +24,11 @@ export function unfinished(dir) {
   return readdirSync(dir).filter((name) => name.startsWith('.tmp-'));
 }
 
-// How many incidents the budget has refused since the last message.
+// How many incidents the budget has refused since the last message; none by a
+// state that is damaged.
 export function suppressed(dir) {
   const file = path.join(dir, `.budget-${process.geteuid()}`, 'state');
-  return existsSync(file) ? Number(/^suppressed (\d+)$/m.exec(readFileSync(file, 'utf8'))[1]) : 0;
+  return existsSync(file) ? Number(/^suppressed (\d+)$/m.exec(readFileSync(file, 'utf8'))?.[1] ?? 0) : 0;
 }
 
 // Waits until `dir` holds `count` incidents and Vigil has spoken of the last

@@ -63,7 +63,7 @@ describe('rules', { concurrency: 3 }, () => {
 
   test('old-space', async (t) => {
     const { manifest } = await firesOrNot(
-      t, 'old-space', () => ['--expose-gc', '--max-old-space-size=100', app('rules.mjs'), 'heap'],
+      t, 'old-space', () => ['--expose-gc', '--max-old-space-size=200', app('rules.mjs'), 'heap'],
       { VIGIL_OLD_SPACE_SHARE: '10%', VIGIL_GC_SHARE: 'off', VIGIL_NEAR_HEAP_LIMIT: '0' },
       { VIGIL_OLD_SPACE_SHARE: 'off' });
     assert.match(manifest.headline, /^after a full collection the heap is at \d+\.\d % \(limit 10\.0 %, main thread\)$/);

@@ -114,7 +114,10 @@ function check(it) {
   assert.deepEqual([stall.ended, stall.ownWork], [true, false]);
   checkLooks(stall);
   const seen = stall.looks.filter((look) => hasGuilty(look, it.name));
-  assert.ok(seen.length * 2 > stall.looks.length, `${seen.length} of ${stall.looks.length} looks`);
+  // A collection that waits for its helpers is blocked in the kernel, and has no
+  // stack then: see src/stack.c.
+  const able = stall.looks.filter((look) => !look.gc || seen.includes(look));
+  assert.ok(seen.length * 2 > able.length, JSON.stringify(stall.looks));
   const tops = seen.filter((look) => checkStack(look, it.name, expected));
   assert.ok(tops.length > 0, JSON.stringify(seen));
   if (expected.syscall) {

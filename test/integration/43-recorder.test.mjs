@@ -59,7 +59,8 @@ function timesOf(profile, name) {
 const sum = (times) => times.reduce((all, [a, b]) => all + b - a, 0);
 
 describe('the recorder', { concurrency: 3 }, () => {
-  test('has what was before the trigger', async (t) => {
+  // Once more where the watch thread had no processor for as long as it took.
+  test('has what was before the trigger', async function before(t, { last = false } = {}) {
     const { it, VIGIL_DIR, said: [{ tries }] } = await ran(t, [app('stalls.mjs'), 'loop'], {
       VIGIL_CAPTURE: 'cpu,before', VIGIL_CPU_PROFILE: '1s', VIGIL_STALL_TRIGGER: '700ms',
     });
@@ -77,6 +78,7 @@ describe('the recorder', { concurrency: 3 }, () => {
     within(triggered - wallOf(profile.startTime), 0, 60_500, 'begin');
     assert.equal(profile.timeDeltas.reduce((a, b) => a + b), profile.endTime - profile.startTime);
     const times = timesOf(profile, 'guiltyLoop').filter(([begin]) => begin > wall - 100);
+    if (!last && !(times.length > 0 && times[0][0] < triggered)) return before(t, { last: true });
     assert.ok(times.length > 0 && times[0][0] < triggered, 'samples before the trigger');
     const end = Math.min(wall + took, wallOf(profile.endTime));
     assert.ok(times.at(-1)[1] < end + 300, `until ${times.at(-1)[1]}, it blocked until ${end}`);

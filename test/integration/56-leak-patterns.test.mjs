@@ -52,9 +52,10 @@ function first({ heaps, suspects, text }, kind, name) {
   assert.ok(text.includes(`1. ${name} (`), text);
   assert.ok(suspect.path.some(({ edge }) => name.endsWith(edge.replace(/^\./, '')) && edge !== ''), text);
   assert.ok(text.includes(suspect.advice), text);
-  // One thing leaks, and one is reported.
+  // One thing leaks; what else is reported is small: strings of the bounded list
+  // are longer in one round than in another.
   for (const other of suspects.slice(1)) {
-    assert.ok(other.bytesPerRound < suspect.bytesPerRound / 10, text);
+    assert.ok(other.bytesPerRound < suspect.bytesPerRound / 4, text);
   }
   near(suspect.objectsPerRound, ROUND, 0.02, 'objects per round');
   // The cache that filled in the first round is larger than most leaks here.

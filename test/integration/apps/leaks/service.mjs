@@ -79,7 +79,7 @@ export function serve(extra) {
       const body = Buffer.concat(chunks);
       served++;
       const page = pages.get(req.url, render);
-      latest[served % latest.length] = { url: req.url, bytes: body.length, page };
+      latest[served % latest.length] = { url: req.url, bytes: body.length };
       // A session of its own for each visitor, who leaves again.
       const visitor = req.headers['x-visitor'];
       sessions.set(visitor, { visitor, seen: served, basket: [page.product] });

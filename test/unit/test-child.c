@@ -25,14 +25,6 @@
 
 #define MB (UINT64_C(1) << 20)
 
-#ifdef __SANITIZE_ADDRESS__
-/* The sanitizer's own, before each call that does not return, makes a system call
- * that the child may not make. It is for those that jump; here they all exit. */
-void __asan_handle_no_return(void);
-void __asan_handle_no_return(void) {
-}
-#endif
-
 /* Its digest is nobody's business here. */
 static int contexts;
 

@@ -70,8 +70,8 @@ describe('default thresholds', { concurrency: 3 }, () => {
     assert.ok(start > Date.parse(manifest.triggered) - 100 && start < Date.parse(manifest.triggered) + 5000,
               `the profile starts at ${start}, the trigger was ${manifest.triggered}`);
     checkGuilty(profile, 'parseOrder', 0.8);
-    // And so does what was recorded before it.
-    checkGuilty(past, 'parseOrder');
+    // And so does what was recorded before it, at a low rate.
+    checkGuilty(past, 'parseOrder', 0.7, 20);
     assert.ok(boot + past.endTime / 1000 < Date.parse(manifest.triggered) + 1000);
     assert.ok(snapshot.snapshot.node_count > 10_000);
 

@@ -331,6 +331,10 @@ void vigil__capture_calm(bool calm, vigil__mono_t now) {
     c.deadline = now;
 }
 
+void vigil__capture_row(const struct vigil__timeline* t) {
+  vigil__timeline_take(&c.incident.timeline, t);
+}
+
 bool vigil__capture_round(void) {
   return c.round;
 }
@@ -344,6 +348,8 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
 
   if (err != 0)
     return err;
+  if (trigger->timeline != NULL)
+    vigil__capture_row(trigger->timeline);
   c.iso = trigger->iso;
   c.probe = trigger->probe;
   vigil__evidence_init(&own, 0, c.iso, trigger->loop);

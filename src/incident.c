@@ -34,6 +34,13 @@ static const struct {
  * what it has, for the snapshot, and some for the rest. */
 #define EXPECT_BYTES (UINT64_C(64) << 20)
 
+/* That instant was a few ms ago. */
+static vigil__mono_t mono_of(uint64_t wall_ns) {
+  const uint64_t now = vigil__os.wall();
+
+  return vigil__os.mono() - (now > wall_ns ? now - wall_ns : 0);
+}
+
 /* 0, or the error; the directory is open. */
 static int open_granted(struct vigil__incident* i) {
   const struct vigil__budget_request request = {
@@ -57,6 +64,7 @@ static int open_granted(struct vigil__incident* i) {
       return answer < 0 ? answer : -EDQUOT;
   }
   i->trigger_wall_ns = i->grant.wall_ns;
+  i->trigger_mono = mono_of(i->trigger_wall_ns);
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
   if (err != 0) {

@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "pool.h"
 #include "rule.h"
+#include "timeline.h"
 #include "v8_bridge.h"
 #include "window.h"
 
@@ -30,6 +31,9 @@ struct vigil__trigger {
   struct vigil__isolate* iso;
   struct vigil__loop* loop;     /* Lives as long as the isolate. */
   struct vigil__probe* probe;
+  /* Of its loop; until the watch thread forgets threads that have ended. NULL:
+   * none yet. */
+  const struct vigil__timeline* timeline;
   uint64_t thread_id;           /* Node's; 0: main thread. */
   char thread[64];              /* For people: "main thread", "worker 2 (x)". */
   const char* rule;             /* Its name; on demand: who asked. */
@@ -91,7 +95,9 @@ struct vigil__incident {
   struct vigil__artifact_dir dir;
   struct vigil__artifact artifact;
   struct vigil__budget_grant grant;
-  uint64_t trigger_wall_ns;     /* Unix time. */
+  uint64_t trigger_wall_ns;     /* Unix time... */
+  vigil__mono_t trigger_mono;   /* ...and this clock then. */
+  struct vigil__timeline_copy timeline;
   struct {
     char name[VIGIL__ARTIFACT_NAME];  /* "": not written... */
     char note[VIGIL__NOTE];           /* ...and why. */

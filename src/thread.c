@@ -57,6 +57,7 @@ static void drop(struct vigil__isolate* iso, struct vigil__probe* probe) {
 static void free_thread(struct vigil__thread* t) {
   drop(t->iso, t->probe);
   vigil__window_free(t->window);
+  vigil__timeline_free(t->timeline);
   if (t->loop != NULL)
     vigil__loop_free(t->loop);
   free(t);

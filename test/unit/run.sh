@@ -30,7 +30,7 @@ sources="accept arrivals artifact artifact_dir budget budget_ask budget_dir
          memory metrics metrics_judged metrics_lag metrics_process metrics_v8
          modules os pool procfs profile ranges recorder recorder_top report
          report_histogram report_loops room rule serve_bind set spread stack
-         stack_signal stall status symbol symbol_file system text unwind
+         stack_signal stall status symbol symbol_file system text timeline unwind
          unwind_call unwind_cfi unwind_expr unwind_fde unwind_read window"
 passed=0
 failed=0

@@ -53,6 +53,7 @@ static const char* const capture_words[] = {
 #define COUNT(min, max) { VIGIL__VALUE_COUNT, min, max, NULL, NULL, 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
+#define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
 
 /* Parsing, defaults, messages and documentation all come from here. */
@@ -147,6 +148,9 @@ static const struct variable variables[] = {
     "HTTP while it is watched." },
   { "VIGIL_READY_AFTER", FIELD(ready_after_ns), "0s", DURATION(0, HOUR),
     "For how long after an incident `/ready` still says 503." },
+  { "VIGIL_LOG", FIELD(log), "text", LOG_OR_OFF,
+    "Where to, and how, Vigil says what happens: a line for each incident, each "
+    "that is refused or fails, and each trouble of its own." },
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
@@ -160,6 +164,15 @@ static bool parse_listen(const struct variable* v, char* field,
     return true;
   }
   if (strlen(s) >= VIGIL__LISTEN_TEXT || !vigil__listen_parse(&l, s))
+    return false;
+  strcpy(field, s);
+  return true;
+}
+
+static bool parse_log(char* field, const char* s) {
+  struct vigil__log_to to;
+
+  if (strlen(s) >= VIGIL__LOG_TO || !vigil__log_parse(s, &to))
     return false;
   strcpy(field, s);
   return true;
@@ -180,6 +193,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   }
   if (v->form.kind == VIGIL__VALUE_LISTEN)
     return parse_listen(v, field, s);
+  if (v->form.kind == VIGIL__VALUE_LOG)
+    return parse_log(field, s);
   if (!vigil__value_parse(&v->form, s, &value, why))
     return false;
   memcpy(field, &value, sizeof(value));

@@ -5,6 +5,7 @@
 #define VIGIL_CONFIG_H_
 
 #include "listen.h"
+#include "log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,6 +68,7 @@ struct vigil__config {
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
+  char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
 };
 
 /* getenv-like: the value of `name`, or NULL. */

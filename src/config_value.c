@@ -214,6 +214,7 @@ bool vigil__value_parse(const struct vigil__value_form* form,
       return parse_signal(s, value, why);
     case VIGIL__VALUE_PATH:
     case VIGIL__VALUE_LISTEN:
+    case VIGIL__VALUE_LOG:
       return false;
     default:
       return parse_number(form, s, value);
@@ -291,6 +292,10 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       snprintf(to, size, "a port or ports (9464, 9464-9479), an address with "
                "them (127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
                "socket");
+      break;
+    case VIGIL__VALUE_LOG:
+      snprintf(to, size, "text or json (on stderr), the absolute path of a "
+               "file (as text), text: or json: and such a path");
       break;
   }
   len = strlen(to);

@@ -11,7 +11,6 @@
 #include <stdio.h>     /* snprintf */
 #include <stdlib.h>    /* free */
 #include <string.h>
-#include <time.h>      /* gmtime_r */
 
 static void fail(struct vigil__json* j, int error) {
   if (j->error == 0)
@@ -195,19 +194,9 @@ void vigil__json_short_ms(struct vigil__json* j, const char* key, int64_t ns) {
 }
 
 void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall) {
-  time_t seconds = (time_t) (wall / 1000000000);
-  char day[32];
-  char text[48];
-  struct tm tm;
+  char text[VIGIL__TEXT_TIME];
 
-  if (gmtime_r(&seconds, &tm) == NULL ||
-      strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
-    vigil__json_null(j, key);
-    return;
-  }
-  snprintf(text, sizeof(text), "%s.%03uZ", day,
-           (unsigned) (wall % 1000000000 / 1000000));
-  vigil__json_string(j, key, text);
+  vigil__json_string(j, key, vigil__text_time(text, wall));
 }
 
 int vigil__json_finish(struct vigil__json* j) {

@@ -231,9 +231,6 @@ static void serve_demand(void) {
     step_capture();
     return;
   }
-  if (err == -EBUSY && demand.ticket == 0)
-    vigil__log("a signal asked for a capture, but enough other processes "
-               "capture now");
   vigil__demand_done(demand.ticket, err, "");
 }
 
@@ -311,6 +308,7 @@ static void run(void* arg) {
     return;
   }
   atomic_store_explicit(&ready, true, memory_order_release);
+  vigil__log_check();
   vigil__figures_init();
   uv_timer_start(&tick, on_tick, 0, TICK_MS);
   uv_run(&loop, UV_RUN_DEFAULT);

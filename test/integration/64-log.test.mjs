@@ -23,7 +23,6 @@ function start(t, env = {}) {
 const lines = (text) => text.split('\n').slice(0, -1);
 const jsonLines = (text) => lines(text).map((line) => JSON.parse(line));
 const read = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-const only = async (it) => (await until(() => incidents(it.dir), () => `incident; it said ${it.said()}`)).length > 0;
 // The lines of a process once there are so many, all whole.
 const said = (text, count, what) => until(() => {
   const all = text();
@@ -138,8 +137,7 @@ describe('VIGIL_LOG', { concurrency: 3 }, () => {
   test('off says nothing but what is not understood', async (t) => {
     const it = start(t, { VIGIL_LOG: 'off', VIGIL_METRICS: '0' });
     const wrong = start(t, { VIGIL_LOG: 'off', VIGIL_FOR: 'ever', VIGIL_DIR: '/dev/null/vigil' });
-    await only(it);
-    await until(() => incidents(it.dir).length > 0, () => it.said());
+    await until(() => incidents(it.dir).length > 0, () => `incident; it said ${it.said()}`);
     it.kill('SIGTERM');
     await it.exit();
     assert.equal(it.stderr, '');

@@ -51,9 +51,9 @@ static const char* const capture_words[] = {
 #define SIZE_OR_AUTO(min, max) { VIGIL__VALUE_SIZE, min, max, NULL, "auto",   \
                                  VIGIL__DISK_FREE_AUTO }
 #define COUNT(min, max) { VIGIL__VALUE_COUNT, min, max, NULL, NULL, 0 }
+#define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
-#define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
 
 /* Parsing, defaults, messages and documentation all come from here. */
@@ -128,6 +128,9 @@ static const struct variable variables[] = {
     "This signal captures, unless the program handles it." },
   { "VIGIL_EXIT_WAIT", FIELD(exit_wait_ns), "3s", DURATION(0, MIN),
     "How long the end of the process waits for a capture that runs." },
+  { "VIGIL_LOG", FIELD(log), "text", LOG_OR_OFF,
+    "Where to, and how, Vigil says what happens: a line for each incident, each "
+    "that is refused or fails, and each trouble of its own." },
   { "VIGIL_DIR", FIELD(dir), "${TMPDIR:-/tmp}/vigil-<uid>", PATH,
     "Where incidents are written. What the rest of this table bounds is kept "
     "there, too, for all processes that share it." },
@@ -148,12 +151,18 @@ static const struct variable variables[] = {
     "HTTP while it is watched." },
   { "VIGIL_READY_AFTER", FIELD(ready_after_ns), "0s", DURATION(0, HOUR),
     "For how long after an incident `/ready` still says 503." },
-  { "VIGIL_LOG", FIELD(log), "text", LOG_OR_OFF,
-    "Where to, and how, Vigil says what happens: a line for each incident, each "
-    "that is refused or fails, and each trouble of its own." },
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+static bool parse_log(char* field, const char* s) {
+  struct vigil__log_to to;
+
+  if (strlen(s) >= VIGIL__LOG_TO || !vigil__log_parse(s, &to))
+    return false;
+  strcpy(field, s);
+  return true;
+}
 
 static bool parse_listen(const struct variable* v, char* field,
                          const char* s) {
@@ -169,15 +178,6 @@ static bool parse_listen(const struct variable* v, char* field,
   return true;
 }
 
-static bool parse_log(char* field, const char* s) {
-  struct vigil__log_to to;
-
-  if (strlen(s) >= VIGIL__LOG_TO || !vigil__log_parse(s, &to))
-    return false;
-  strcpy(field, s);
-  return true;
-}
-
 /* Leaves the field as it is when it does not understand `s`. */
 static bool parse(const struct variable* v, struct vigil__config* c,
                   const char* s, const char** why) {
@@ -185,6 +185,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   uint64_t value;
 
   *why = NULL;
+  if (v->form.kind == VIGIL__VALUE_LOG)
+    return parse_log(field, s);
   if (v->form.kind == VIGIL__VALUE_PATH) {
     if (*s == '\0' || strlen(s) >= VIGIL__DIR_MAX)
       return false;
@@ -193,8 +195,6 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   }
   if (v->form.kind == VIGIL__VALUE_LISTEN)
     return parse_listen(v, field, s);
-  if (v->form.kind == VIGIL__VALUE_LOG)
-    return parse_log(field, s);
   if (!vigil__value_parse(&v->form, s, &value, why))
     return false;
   memcpy(field, &value, sizeof(value));

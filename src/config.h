@@ -66,9 +66,9 @@ struct vigil__config {
   uint64_t host_captures;       /* VIGIL_HOST_CAPTURES; at least 1. */
   uint64_t ready_after_ns;      /* VIGIL_READY_AFTER. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
+  char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
-  char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
 };
 
 /* getenv-like: the value of `name`, or NULL. */

@@ -212,9 +212,9 @@ bool vigil__value_parse(const struct vigil__value_form* form,
       return parse_words(form, s, value);
     case VIGIL__VALUE_SIGNAL:
       return parse_signal(s, value, why);
+    case VIGIL__VALUE_LOG:
     case VIGIL__VALUE_PATH:
     case VIGIL__VALUE_LISTEN:
-    case VIGIL__VALUE_LOG:
       return false;
     default:
       return parse_number(form, s, value);
@@ -285,6 +285,10 @@ void vigil__value_form_print(const struct vigil__value_form* form,
     case VIGIL__VALUE_SIGNAL:
       snprintf(to, size, "a signal such as SIGUSR2");
       break;
+    case VIGIL__VALUE_LOG:
+      snprintf(to, size, "text or json (on stderr), the absolute path of a "
+               "file (as text), text: or json: and such a path");
+      break;
     case VIGIL__VALUE_PATH:
       snprintf(to, size, "a path of 1 to %d bytes", VIGIL__DIR_MAX - 1);
       break;
@@ -292,10 +296,6 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       snprintf(to, size, "a port or ports (9464, 9464-9479), an address with "
                "them (127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
                "socket");
-      break;
-    case VIGIL__VALUE_LOG:
-      snprintf(to, size, "text or json (on stderr), the absolute path of a "
-               "file (as text), text: or json: and such a path");
       break;
   }
   len = strlen(to);

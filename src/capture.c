@@ -12,6 +12,7 @@
 #include "profile.h"
 #include "sampler.h"
 #include "snapshot.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <stdio.h>     /* snprintf */
@@ -348,8 +349,7 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
 
   if (err != 0)
     return err;
-  if (trigger->timeline != NULL)
-    vigil__capture_row(trigger->timeline);
+  vigil__thread_timeline(trigger->iso, &c.incident.timeline);
   c.iso = trigger->iso;
   c.probe = trigger->probe;
   vigil__evidence_init(&own, 0, c.iso, trigger->loop);

@@ -31,9 +31,6 @@ struct vigil__trigger {
   struct vigil__isolate* iso;
   struct vigil__loop* loop;     /* Lives as long as the isolate. */
   struct vigil__probe* probe;
-  /* Of its loop; until the watch thread forgets threads that have ended. NULL:
-   * none yet. */
-  const struct vigil__timeline* timeline;
   uint64_t thread_id;           /* Node's; 0: main thread. */
   char thread[64];              /* For people: "main thread", "worker 2 (x)". */
   const char* rule;             /* Its name; on demand: who asked. */

@@ -104,8 +104,6 @@ void vigil__judge_begin(const struct vigil__thread* t,
   trigger->iso = t->iso;
   trigger->probe = t->probe;
   trigger->loop = t->loop;
-  if (t->window != NULL)
-    trigger->timeline = t->timeline;
   trigger->thread_id = t->id;
   memcpy(trigger->thread, t->name, sizeof(trigger->thread));
   vigil__isolate_gc(t->iso, &trigger->gc);

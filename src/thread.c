@@ -155,3 +155,14 @@ void vigil__thread_detach(struct vigil__isolate* iso) {
   if (t != NULL)
     drop(iso, probe);
 }
+
+void vigil__thread_timeline(const struct vigil__isolate* iso,
+                            struct vigil__timeline_copy* to) {
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = first; t != NULL && t->iso != iso; t = t->next);
+  if (t != NULL && t->timeline != NULL)
+    vigil__timeline_take(to, t->timeline);
+  vigil__threads_unlock();
+}

@@ -85,6 +85,9 @@ void vigil__thread_attach(const void* uv,
                           struct vigil__probe* probe,
                           uint64_t id,
                           const char* name);
+/* Watch thread; takes the lock. The rows of its loop, as far as it is attached. */
+void vigil__thread_timeline(const struct vigil__isolate* iso,
+                            struct vigil__timeline_copy* to);
 /* The environment leaves, the loop stays. */
 void vigil__thread_detach(struct vigil__isolate* iso);
 

@@ -51,6 +51,7 @@ static const char* const capture_words[] = {
 #define SIZE_OR_AUTO(min, max) { VIGIL__VALUE_SIZE, min, max, NULL, "auto",   \
                                  VIGIL__DISK_FREE_AUTO }
 #define COUNT(min, max) { VIGIL__VALUE_COUNT, min, max, NULL, NULL, 0 }
+#define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
@@ -127,6 +128,9 @@ static const struct variable variables[] = {
     "This signal captures, unless the program handles it." },
   { "VIGIL_EXIT_WAIT", FIELD(exit_wait_ns), "3s", DURATION(0, MIN),
     "How long the end of the process waits for a capture that runs." },
+  { "VIGIL_LOG", FIELD(log), "text", LOG_OR_OFF,
+    "Where to, and how, Vigil says what happens: a line for each incident, each "
+    "that is refused or fails, and each trouble of its own." },
   { "VIGIL_DIR", FIELD(dir), "${TMPDIR:-/tmp}/vigil-<uid>", PATH,
     "Where incidents are written. What the rest of this table bounds is kept "
     "there, too, for all processes that share it." },
@@ -151,6 +155,15 @@ static const struct variable variables[] = {
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
+static bool parse_log(char* field, const char* s) {
+  struct vigil__log_to to;
+
+  if (strlen(s) >= VIGIL__LOG_TO || !vigil__log_parse(s, &to))
+    return false;
+  strcpy(field, s);
+  return true;
+}
+
 static bool parse_listen(const struct variable* v, char* field,
                          const char* s) {
   struct vigil__listen l;
@@ -172,6 +185,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   uint64_t value;
 
   *why = NULL;
+  if (v->form.kind == VIGIL__VALUE_LOG)
+    return parse_log(field, s);
   if (v->form.kind == VIGIL__VALUE_PATH) {
     if (*s == '\0' || strlen(s) >= VIGIL__DIR_MAX)
       return false;

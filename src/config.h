@@ -5,6 +5,7 @@
 #define VIGIL_CONFIG_H_
 
 #include "listen.h"
+#include "log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,6 +66,7 @@ struct vigil__config {
   uint64_t host_captures;       /* VIGIL_HOST_CAPTURES; at least 1. */
   uint64_t ready_after_ns;      /* VIGIL_READY_AFTER. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
+  char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
 };

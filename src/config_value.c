@@ -212,6 +212,7 @@ bool vigil__value_parse(const struct vigil__value_form* form,
       return parse_words(form, s, value);
     case VIGIL__VALUE_SIGNAL:
       return parse_signal(s, value, why);
+    case VIGIL__VALUE_LOG:
     case VIGIL__VALUE_PATH:
     case VIGIL__VALUE_LISTEN:
       return false;
@@ -283,6 +284,10 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       break;
     case VIGIL__VALUE_SIGNAL:
       snprintf(to, size, "a signal such as SIGUSR2");
+      break;
+    case VIGIL__VALUE_LOG:
+      snprintf(to, size, "text or json (on stderr), the absolute path of a "
+               "file (as text), text: or json: and such a path");
       break;
     case VIGIL__VALUE_PATH:
       snprintf(to, size, "a path of 1 to %d bytes", VIGIL__DIR_MAX - 1);

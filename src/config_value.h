@@ -21,6 +21,7 @@ enum vigil__value_kind {
   VIGIL__VALUE_COUNT,
   VIGIL__VALUE_SIGNAL,        /* Its number; 0: off. */
   /* Not numbers: config.c reads them itself. */
+  VIGIL__VALUE_LOG,           /* See log.h. */
   VIGIL__VALUE_PATH,
   VIGIL__VALUE_LISTEN         /* See listen.h. */
 };

@@ -106,7 +106,7 @@ static const char* get(void* arg, const char* name) {
 
 static void complain(void* arg, const char* line) {
   (void) arg;
-  vigil__log("%s", line);
+  vigil__log_event(VIGIL__LOG_CONFIG, NULL, NULL, "%s", line);
 }
 
 /* A program may change its folder; VIGIL_DIR means the one it began in. */
@@ -125,6 +125,7 @@ static void make_dir_absolute(void) {
 }
 
 void vigil_init(void) {
+  vigil__log_init(getenv("VIGIL_LOG"));  /* It tells of the others, too. */
   vigil__config_read(&config, (unsigned) getuid(), get, complain, NULL);
   vigil__report_init(&config);
   if (config.mode == VIGIL__MODE_OFF)

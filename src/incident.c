@@ -3,8 +3,8 @@
 
 #include "incident.h"
 
+#include "announce.h"
 #include "ledger.h"
-#include "log.h"
 #include "manifest.h"
 #include "os.h"
 #include "sha256.h"
@@ -19,20 +19,26 @@
 static const struct {
   const char* kind;
   const char* suffix;
-  const char* people;  /* What it is called in the line. */
 } pieces[VIGIL__PIECES] = {
-  [VIGIL__PIECE_CPU] = { "cpu", "cpuprofile", "CPU profile" },
-  [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
-  [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile", "allocation profile" },
-  [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile", "profile of the time before" },
-  [VIGIL__PIECE_STALLS] = { "stalls", "json", "stalls" },
-  [VIGIL__PIECE_LEAK] = { "leak", "json", "leak hunt" },
-  [VIGIL__PIECE_LEAK_TEXT] = { "leak", "txt", "leak hunt" }
+  [VIGIL__PIECE_CPU] = { "cpu", "cpuprofile" },
+  [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot" },
+  [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile" },
+  [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile" },
+  [VIGIL__PIECE_STALLS] = { "stalls", "json" },
+  [VIGIL__PIECE_LEAK] = { "leak", "json" },
+  [VIGIL__PIECE_LEAK_TEXT] = { "leak", "txt" }
 };
 
 /* Room that one is taken to need, so that old ones are removed for it: twice
  * what it has, for the snapshot, and some for the rest. */
 #define EXPECT_BYTES (UINT64_C(64) << 20)
+
+/* That instant was a few ms ago. */
+static vigil__mono_t mono_of(uint64_t wall_ns) {
+  const uint64_t now = vigil__os.wall();
+
+  return vigil__os.mono() - (now > wall_ns ? now - wall_ns : 0);
+}
 
 /* 0, or the error; the directory is open. */
 static int open_granted(struct vigil__incident* i) {
@@ -46,6 +52,9 @@ static int open_granted(struct vigil__incident* i) {
   int err;
 
   vigil__ledger_asked(answer, i->trigger.again);
+  i->refused = answer > 0;
+  if (i->refused)
+    vigil__announce_refused(i, answer);
   switch (answer) {
     case VIGIL__BUDGET_ALLOW:
       break;
@@ -57,6 +66,7 @@ static int open_granted(struct vigil__incident* i) {
       return answer < 0 ? answer : -EDQUOT;
   }
   i->trigger_wall_ns = i->grant.wall_ns;
+  i->trigger_mono = mono_of(i->trigger_wall_ns);
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
   if (err != 0) {
@@ -82,10 +92,8 @@ int vigil__incident_begin(struct vigil__incident* i,
   } else {
     vigil__ledger_asked(err, trigger->again);
   }
-  if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
-    vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
-               config->dir,
-               i->dir.error[0] != '\0' ? i->dir.error : strerror(-err));
+  if (err != 0 && !i->refused)
+    vigil__announce_impossible(i, err);
   return err;
 }
 
@@ -188,54 +196,6 @@ void vigil__incident_none(struct vigil__incident* i,
 
 /* ---- the end */
 
-/* snprintf to the end of a text that is cut where it is full. */
-__attribute__((format(printf, 2, 3)))
-static void add(char* text, const char* format, ...) {
-  const size_t len = strlen(text);
-  va_list args;
-
-  va_start(args, format);
-  vsnprintf(text + len, VIGIL__LOG_LINE - len, format, args);
-  va_end(args);
-}
-
-/* The two that people look at first with their whole paths, or else the
- * incident's; the rest by name. */
-static void list_files(const struct vigil__incident* i, char* text) {
-  int k;
-
-  for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++) {
-    if (i->piece[k].name[0] != '\0')
-      add(text, "%s%s/%s/%s", text[0] == '\0' ? "; captured " : " and ",
-          i->dir.path, i->artifact.name, i->piece[k].name);
-  }
-  if (text[0] == '\0')
-    add(text, "; wrote %s/%s/incident.json", i->dir.path, i->artifact.name);
-  for (; k < VIGIL__PIECES; k++) {
-    if (i->piece[k].name[0] != '\0')
-      add(text, ", %s", i->piece[k].name);
-  }
-}
-
-static void say(const struct vigil__incident* i) {
-  const struct vigil__trigger* t = &i->trigger;
-  char text[VIGIL__LOG_LINE] = "";
-  int k;
-
-  list_files(i, text);
-  for (k = 0; k < VIGIL__PIECES; k++) {
-    if (i->piece[k].name[0] == '\0' && i->piece[k].note[0] != '\0')
-      add(text, "; no %s: %s", pieces[k].people, i->piece[k].note);
-  }
-  if (i->grant.suppressed != 0)
-    add(text, "; over the budget before it: %" PRIu64, i->grant.suppressed);
-  if (t->leak != 0)
-    vigil__log("%s%s", t->headline, text);
-  else
-    vigil__log("%s, cause: %s (%s)%s", t->headline,
-               vigil__cause_name(t->why.cause), t->why.text, text);
-}
-
 int vigil__incident_finish(struct vigil__incident* i,
                            const struct vigil__self* self) {
   struct vigil__json json = { .limit = 0 };
@@ -245,10 +205,9 @@ int vigil__incident_finish(struct vigil__incident* i,
   err = vigil__artifact_finish(&i->artifact, &json);
   vigil__json_free(&json);
   if (err == 0)
-    say(i);
+    vigil__announce(i);
   else
-    vigil__log("%s, but the incident could not be written to %s: %s",
-               i->trigger.headline, i->dir.path, strerror(-err));
+    vigil__announce_failed(i, err);
   vigil__ledger_ended(i, err);
   vigil__budget_end(&i->dir, i->config, &i->grant, err == 0);
   vigil__artifact_dir_close(&i->dir);

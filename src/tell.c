@@ -136,7 +136,8 @@ static void serve(int fd, const char* at) {
                uv_strerror(err));
   /* Where it is, unless that is what was asked for. */
   else if (!is_unix && (where.first == 0 || where.first != where.last))
-    vigil__log("metrics are at %s/metrics", at);
+    vigil__log_event(VIGIL__LOG_NOTE, NULL, NULL, "metrics are at %s/metrics",
+                     at);
 }
 
 static void on_retry(uv_timer_t* handle) {

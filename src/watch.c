@@ -88,14 +88,23 @@ static void on_wake(uv_async_t* handle) {
 }
 
 /* Adds a slice to the window of one loop. Under the lock. */
-static bool measure(struct vigil__thread* t) {
+static bool measure(struct vigil__thread* t, uint64_t pool_wait_ns) {
+  uint64_t gc_ns = VIGIL__TIMELINE_NONE;
   struct vigil__gc_copy gc;
+  int r;
 
   if (t->window == NULL)
     t->window = vigil__window_new();
   if (t->window == NULL)
     return false;
-  vigil__window_tick(t->window, t->loop);
+  if (t->timeline == NULL)
+    t->timeline = vigil__timeline_new();
+  r = vigil__window_tick(t->window, t->loop);
+  if (t->iso != NULL)
+    gc_ns = vigil__gc_pauses(vigil__isolate_pauses(t->iso),
+                             t->window->now.now);
+  if (t->timeline != NULL)
+    vigil__timeline_add(t->timeline, t->window, r, gc_ns, pool_wait_ns);
   if (t->iso != NULL) {
     vigil__isolate_gc(t->iso, &gc);
     t->gc_pause_ns[t->ticks++ % VIGIL__GC_SECONDS] = gc.pause_ns;
@@ -109,6 +118,7 @@ static bool measure(struct vigil__thread* t) {
 static bool evaluate(struct vigil__trigger* trigger,
                      struct vigil__rule_result* result) {
   const vigil__mono_t now = vigil__os.mono();
+  const uint64_t pool_wait_ns = vigil__figures_pool_second();
   bool capturing = vigil__capture_running();
   struct vigil__rule_result r;
   struct vigil__thread* t;
@@ -117,11 +127,14 @@ static bool evaluate(struct vigil__trigger* trigger,
   vigil__threads_lock();
   vigil__threads_forget(now > config->window_ns ? now - config->window_ns : 0);
   for (t = vigil__threads_first(); t != NULL; t = t->next) {
-    if (t->loop == NULL || !measure(t) || t->iso == NULL || t->probe == NULL ||
+    if (t->loop == NULL || !measure(t, pool_wait_ns) || t->iso == NULL || t->probe == NULL ||
         !vigil__watch_armed())
       continue;
-    if (vigil__capture_of() == t->iso)
+    if (vigil__capture_of() == t->iso) {
       vigil__capture_calm(vigil__judge_calm(t), now);
+      if (t->timeline != NULL)
+        vigil__capture_row(t->timeline);
+    }
     r = vigil__judge(t, capturing);
     if (r.decision != VIGIL__RULE_FIRE || capturing)
       continue;
@@ -218,9 +231,6 @@ static void serve_demand(void) {
     step_capture();
     return;
   }
-  if (err == -EBUSY && demand.ticket == 0)
-    vigil__log("a signal asked for a capture, but enough other processes "
-               "capture now");
   vigil__demand_done(demand.ticket, err, "");
 }
 
@@ -298,6 +308,7 @@ static void run(void* arg) {
     return;
   }
   atomic_store_explicit(&ready, true, memory_order_release);
+  vigil__log_check();
   vigil__figures_init();
   uv_timer_start(&tick, on_tick, 0, TICK_MS);
   uv_run(&loop, UV_RUN_DEFAULT);

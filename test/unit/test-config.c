@@ -350,6 +350,21 @@ TEST(config_refuses_of_each_kind) {
 }
 
 /* What is accepted is listen.c's. */
+TEST(config_log) {
+  CHECK_STR(c.log, "");
+  read_with(NULL, NULL);
+  CHECK_STR(c.log, "text");
+  read_with("VIGIL_LOG", "json:/var/log/vigil.json");
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.log, "json:/var/log/vigil.json");
+  read_with("VIGIL_LOG", "syslog");
+  CHECK_EQ(lines, 1);
+  CHECK_STR(c.log, "text");
+  CHECK_STR(line, "VIGIL_LOG=\"syslog\" is not understood: want text or json "
+                  "(on stderr), the absolute path of a file (as text), text: "
+                  "or json: and such a path, or off; using text");
+}
+
 TEST(config_metrics) {
   static char text[VIGIL__LISTEN_TEXT + 1];
 
@@ -407,7 +422,7 @@ TEST(config_prints_its_table) {
     "VIGIL_CAPTURE", "VIGIL_CPU_PROFILE", "VIGIL_RECORDER",
     "VIGIL_RECORDER_SIZE", "VIGIL_HEAP_MODE", "VIGIL_HEAP_FALLBACK",
     "VIGIL_HEAP_TIME", "VIGIL_NEAR_HEAP_LIMIT", "VIGIL_LEAK",
-    "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT",
+    "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT", "VIGIL_LOG",
     "VIGIL_DIR", "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK",
     "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES", "VIGIL_METRICS",
     "VIGIL_READY_AFTER"

@@ -47,6 +47,10 @@ void vigil__json_null(struct vigil__json* j, const char* key);
 /* `v` / 10^6 with its six decimals: ns as ms. */
 void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns);
 
+/* A value that is JSON already. */
+void vigil__json_raw(struct vigil__json* j, const char* key,
+                     const char* text, size_t len);
+
 /* Unix time in ns, as "2026-11-23T03:14:15.926Z". */
 void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall);
 

@@ -122,7 +122,7 @@ compile() {
     die "compile failed, the whole log is $WORK/compile.log"
 }
 
-package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/{api,incidents,metrics}.md "$top"/docs/*.{yml,json} "$top"/src/js/*.d.ts; echo "$top $(stat -c %Y "$release/node")"; }
+package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/{api,cli,control,incidents,metrics}.md "$top"/docs/*.{yml,json} "$top"/src/js/*.d.ts "$top"/src/cli/*.c "$top"/src/js/{cli,report}/*.js "$top"/src/js/report/page/* "$top"/deps/report*; echo "$top $(stat -c %Y "$release/node")"; }
 package() { "$top/deps/package.sh" "$name" "$top/dist"; }
 # A dist/ that somebody removed is made anew.
 package_there() { [ -x "$top/dist/$name/bin/node" ] && [ -s "$top/dist/$name.tar.xz" ]; }

@@ -55,6 +55,7 @@ static const char* const capture_words[] = {
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
+#define SOCKET_OR_OFF { VIGIL__VALUE_SOCKET, 0, 0, NULL, "off", 0 }
 
 /* Parsing, defaults, messages and documentation all come from here. */
 static const struct variable variables[] = {
@@ -151,6 +152,10 @@ static const struct variable variables[] = {
     "HTTP while it is watched." },
   { "VIGIL_READY_AFTER", FIELD(ready_after_ns), "0s", DURATION(0, HOUR),
     "For how long after an incident `/ready` still says 503." },
+  { "VIGIL_CONTROL", FIELD(control), "auto", SOCKET_OR_OFF,
+    "Where the process can be looked at and asked for captures by its own user "
+    "(the command `vigil`) while it is watched; `auto` is "
+    "`control-<pid>.sock` in `VIGIL_DIR`. See docs/control.md." },
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
@@ -178,6 +183,17 @@ static bool parse_listen(const struct variable* v, char* field,
   return true;
 }
 
+static bool parse_socket(const struct variable* v, char* field,
+                         const char* s) {
+  if (strcmp(s, v->form.other) == 0)
+    s = "";
+  else if (strcmp(s, "auto") != 0 &&
+           (*s != '/' || strlen(s) >= VIGIL__LISTEN_PATH))
+    return false;
+  strcpy(field, s);
+  return true;
+}
+
 /* Leaves the field as it is when it does not understand `s`. */
 static bool parse(const struct variable* v, struct vigil__config* c,
                   const char* s, const char** why) {
@@ -195,6 +211,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   }
   if (v->form.kind == VIGIL__VALUE_LISTEN)
     return parse_listen(v, field, s);
+  if (v->form.kind == VIGIL__VALUE_SOCKET)
+    return parse_socket(v, field, s);
   if (!vigil__value_parse(&v->form, s, &value, why))
     return false;
   memcpy(field, &value, sizeof(value));
@@ -240,6 +258,20 @@ void vigil__config_read(struct vigil__config* c,
              why == NULL ? "" : why, form, used);
     complain(arg, line);
   }
+}
+
+bool vigil__config_value(const char* name,
+                         const char* s,
+                         uint64_t* value,
+                         char form[VIGIL__CONFIG_FORM]) {
+  const struct variable* v = variables;
+  const char* why;
+
+  while (strcmp(v->name, name) != 0)
+    v++;
+  if (form != NULL)
+    vigil__value_form_print(&v->form, form, VIGIL__CONFIG_FORM);
+  return vigil__value_parse(&v->form, s, value, &why);
 }
 
 void vigil__config_print(vigil__config_line print, void* arg) {

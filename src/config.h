@@ -69,6 +69,7 @@ struct vigil__config {
   char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
+  char control[VIGIL__LISTEN_PATH];  /* VIGIL_CONTROL; "": off. */
 };
 
 /* getenv-like: the value of `name`, or NULL. */
@@ -86,6 +87,14 @@ void vigil__config_read(struct vigil__config* c,
                         vigil__config_get get,
                         vigil__config_line complain,
                         void* arg);
+
+/* What the variable `name`, one with a number, means by `s`. False: it would not
+ * be understood; `form`, if not NULL, says what would. Pure; any thread. */
+#define VIGIL__CONFIG_FORM 192
+bool vigil__config_value(const char* name,
+                         const char* s,
+                         uint64_t* value,
+                         char form[VIGIL__CONFIG_FORM]);
 
 /* The table of variables as Markdown, for the README and a test of it. */
 void vigil__config_print(vigil__config_line print, void* arg);

@@ -215,6 +215,7 @@ bool vigil__value_parse(const struct vigil__value_form* form,
     case VIGIL__VALUE_LOG:
     case VIGIL__VALUE_PATH:
     case VIGIL__VALUE_LISTEN:
+    case VIGIL__VALUE_SOCKET:
       return false;
     default:
       return parse_number(form, s, value);
@@ -296,6 +297,11 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       snprintf(to, size, "a port or ports (9464, 9464-9479), an address with "
                "them (127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
                "socket");
+      break;
+    case VIGIL__VALUE_SOCKET:
+      snprintf(to, size, "auto, the absolute path of a UNIX socket or, with / "
+               "at the end, of a folder for it (at most %d bytes)",
+               VIGIL__LISTEN_PATH - 1);
       break;
   }
   len = strlen(to);

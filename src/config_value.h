@@ -23,7 +23,8 @@ enum vigil__value_kind {
   /* Not numbers: config.c reads them itself. */
   VIGIL__VALUE_LOG,           /* See log.h. */
   VIGIL__VALUE_PATH,
-  VIGIL__VALUE_LISTEN         /* See listen.h. */
+  VIGIL__VALUE_LISTEN,        /* See listen.h. */
+  VIGIL__VALUE_SOCKET         /* See control_socket.h. */
 };
 
 struct vigil__value_form {

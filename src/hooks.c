@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "config.h"
+#include "control_socket.h"
 #include "demand.h"
 #include "hold.h"
 #include "limit.h"
@@ -147,6 +148,8 @@ static struct vigil__isolate* main_iso;
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
   vigil__hold_leave(iso, iso == main_iso);
+  if (iso == main_iso)
+    vigil__control_unbind();
 }
 
 bool vigil__on(void) {

@@ -144,9 +144,14 @@ void vigil__json_string(struct vigil__json* j,
   put_string(j, s);
 }
 
-static void put_text(struct vigil__json* j, const char* key, const char* text) {
+void vigil__json_raw(struct vigil__json* j, const char* key,
+                     const char* text, size_t len) {
   begin(j, key);
-  put(j, text, strlen(text));
+  put(j, text, len);
+}
+
+static void put_text(struct vigil__json* j, const char* key, const char* text) {
+  vigil__json_raw(j, key, text, strlen(text));
 }
 
 void vigil__json_uint(struct vigil__json* j, const char* key, uint64_t v) {

@@ -52,6 +52,10 @@ void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns);
 /* The same, signed, and with the decimals it needs: -1.5, 0. */
 void vigil__json_short_ms(struct vigil__json* j, const char* key, int64_t ns);
 
+/* A value that is JSON already. */
+void vigil__json_raw(struct vigil__json* j, const char* key,
+                     const char* text, size_t len);
+
 /* Unix time in ns, as "2026-11-23T03:14:15.926Z". */
 void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall);
 

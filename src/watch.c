@@ -25,6 +25,8 @@
 #define TICK_MS 1000
 /* What is due this little before or after a tick is done by it. */
 #define WITH_TICK_MS 20
+/* For so long after a request there are facts. */
+#define WANTED_NS (10 * VIGIL__SEC)
 
 static const struct vigil__config* config;
 static uv_once_t once = UV_ONCE_INIT;
@@ -43,6 +45,11 @@ static atomic_bool armed;
 static uv_async_t async;
 /* Set with release once `async` may be sent to; acquired by wake(). */
 static atomic_bool ready;
+
+/* Until then somebody is told. The watch thread sees it at a tick, or when it is
+ * woken; nothing is read by way of it: relaxed. */
+static _Atomic uint64_t wanted;
+static vigil__mono_t collected;  /* The watch thread's own. */
 
 static void on_capture_time(uv_timer_t* handle);
 static void on_sample(uv_timer_t* handle);
@@ -74,15 +81,25 @@ static void on_capture_time(uv_timer_t* handle) {
 /* Who is not watched does not take the port from who is: `npm start` has the
  * same environment as the server. */
 static void tell(void) {
-  if (config->metrics[0] == '\0')
-    return;
-  vigil__facts_collect(config);
+  const vigil__mono_t now = vigil__os.mono();
+  const vigil__mono_t until =
+      atomic_load_explicit(&wanted, memory_order_relaxed);
+
+  if (config->metrics[0] != '\0' || now < until) {
+    vigil__facts_collect(config, now < until);
+    collected = now;
+  }
   if (vigil__watch_armed())
     vigil__tell_start(config);
 }
 
 static void on_wake(uv_async_t* handle) {
   (void) handle;
+  vigil__judge_take_limits();
+  /* Who asks first need not wait for the next tick. */
+  if (atomic_load_explicit(&wanted, memory_order_relaxed) > collected &&
+      vigil__os.mono() - collected > TICK_MS * VIGIL__MS)
+    tell();
   step_capture();
   serve_demand();
 }
@@ -222,7 +239,8 @@ static void serve_demand(void) {
       vigil__judge_limit(&trigger, demand.heap_limit);
     else
       vigil__judge_end(&trigger, NULL,
-                       demand.ticket == 0 ? "a signal" : "node:vigil");
+                       demand.ticket == 0 ? "a signal"
+                       : demand.who != NULL ? demand.who : "node:vigil");
     err = vigil__capture_begin(&trigger);
     vigil__judge_drop(&trigger);
   }
@@ -280,6 +298,7 @@ static void on_tick(uv_timer_t* handle) {
   (void) handle;
   vigil__figures_beat(vigil__os.mono(), due);
   vigil__figures_tick(vigil__os.mono());
+  vigil__judge_take_limits();
   fired = evaluate(&trigger, &result);
   tell();  /* Before what takes time. */
   if (fired) {
@@ -339,6 +358,7 @@ void vigil__watch_init(const struct vigil__config* c) {
   vigil__judge_init(c);
   vigil__sampler_init(c);
   vigil__hunt_init(c);
+  vigil__facts_init();
 }
 
 void vigil__watch_start(void) {
@@ -357,6 +377,14 @@ bool vigil__watch_armed(void) {
 void vigil__watch_wake(void) {
   if (atomic_load_explicit(&ready, memory_order_acquire))
     uv_async_send(&async);
+}
+
+void vigil__watch_tell(void) {
+  const vigil__mono_t now = vigil__os.mono();
+
+  if (atomic_exchange_explicit(&wanted, now + WANTED_NS,
+                               memory_order_relaxed) <= now)
+    vigil__watch_wake();
 }
 
 bool vigil__watch_is_self(void) {

@@ -98,7 +98,7 @@ function collect(dir, options) {
   const before = past && attempt(missing, 'before', 'the profile before', () => profile(past, functions, zeroUs, false));
   const alloc = piece('alloc', (file) => readAllocations(json(dir, file, kMaxProfile), functions));
   const stalls = piece('stalls', (file) => readStalls(json(dir, file, kMaxProfile), incident.triggered));
-  const heap = piece('heap', (file) => readHeap(dir, file, { budget: options.heapBudget }));
+  const heap = options.heap === false ? null : piece('heap', (file) => readHeap(dir, file, { budget: options.heapBudget }));
   const trees = [during, before].filter((p) => p !== null).map(({ tree }) => tree);
   return {
     version: 1, incident, missing, files: all,
@@ -110,7 +110,7 @@ function collect(dir, options) {
 
 // Writes DIR/report.html, and returns { file, bytes, missing }. `page` is the page
 // without its data, which deps/report.sh makes. options.heapBudget: bytes that
-// retained sizes may take. Throws only when the page cannot be written.
+// retained sizes may take; options.heap false: the snapshot is not read. Throws only when the page cannot be written.
 function report(dir, page, options = {}) {
   const data = collect(dir, options);
   const bytes = writePage(path.join(dir, 'report.html'), page, data);

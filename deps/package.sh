@@ -26,8 +26,10 @@ cp -r "$PREFIX/include/openssl" "$PREFIX/include/uv" "$PREFIX/include/uv.h" \
 cp "$tree/config.gypi" "$out/include/node/"
 cp "$tree"/{README.md,CHANGELOG.md} "$out/"
 cp "$tree/LICENSE" "$out/LICENSE"
-mkdir -p "$out/share/doc/node-vigil" "$out/include/node-vigil"
-cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,incidents,metrics}.md "$top"/docs/*.{yml,json} "$out/share/doc/node-vigil/"
+mkdir -p "$out/share/doc/node-vigil/pictures" "$out/include/node-vigil"
+cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,incidents,metrics,reading-an-incident}.md "$top"/docs/*.{yml,json} \
+  "$WORK"/scripts/LICENSE.* "$out/share/doc/node-vigil/"
+cp "$top"/docs/pictures/* "$out/share/doc/node-vigil/pictures/"
 cp "$top"/src/js/*.d.ts "$out/include/node-vigil/"
 chmod -R u+rwX,go+rX,go-w "$out"
 

@@ -226,6 +226,7 @@ void vigil__facts_collect(const struct vigil__config* c) {
   f->capturing = vigil__capture_running();
   f->log_dropped = vigil__log_dropped();
   f->ledger = *vigil__ledger();
+  f->helper = *vigil__helper_counts();
   collect_threads(f);
   f->at = vigil__os.mono();
   collect_pool(&f->pool, f->at);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "config.h"
 #include "demand.h"
+#include "helper.h"
 #include "hold.h"
 #include "limit.h"
 #include "log.h"
@@ -22,7 +23,7 @@
 #include <stdbool.h>
 #include <stdlib.h>  /* getenv */
 #include <string.h>
-#include <unistd.h>  /* getcwd, getuid */
+#include <unistd.h>  /* getcwd, getuid, environ */
 #include "uv.h"
 
 static struct vigil__config config;
@@ -137,6 +138,7 @@ void vigil_init(void) {
   }
   vigil__watch_init(&config);
   vigil__limit_init(&config, vigil__watch_wake);
+  vigil__helper_init(&config, environ);
   on = true;
   uv__vigil_hooks = &hooks;
 }
@@ -146,6 +148,8 @@ static struct vigil__isolate* main_iso;
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
   vigil__hold_leave(iso, iso == main_iso);
+  if (iso == main_iso)
+    vigil__helper_leave();
 }
 
 bool vigil__on(void) {

@@ -34,6 +34,30 @@ static const struct {
  * what it has, for the snapshot, and some for the rest. */
 #define EXPECT_BYTES (UINT64_C(64) << 20)
 
+static int error_of(int answer) {
+  switch (answer) {
+    case VIGIL__BUDGET_ALLOW:
+      return 0;
+    case VIGIL__BUDGET_DISK:
+      return -ENOSPC;
+    case VIGIL__BUDGET_HOST:
+      return -EBUSY;
+    default:
+      return answer < 0 ? answer : -EDQUOT;
+  }
+}
+
+/* Says once why there is none, but for what the budget says later. */
+static void complain(const struct vigil__config* config,
+                     const struct vigil__trigger* trigger,
+                     const struct vigil__artifact_dir* dir,
+                     int err) {
+  if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
+    vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
+               config->dir,
+               dir->error[0] != '\0' ? dir->error : strerror(-err));
+}
+
 /* 0, or the error; the directory is open. */
 static int open_granted(struct vigil__incident* i) {
   const struct vigil__budget_request request = {
@@ -46,16 +70,8 @@ static int open_granted(struct vigil__incident* i) {
   int err;
 
   vigil__ledger_asked(answer, i->trigger.again);
-  switch (answer) {
-    case VIGIL__BUDGET_ALLOW:
-      break;
-    case VIGIL__BUDGET_DISK:
-      return -ENOSPC;
-    case VIGIL__BUDGET_HOST:
-      return -EBUSY;
-    default:
-      return answer < 0 ? answer : -EDQUOT;
-  }
+  if (answer != VIGIL__BUDGET_ALLOW)
+    return error_of(answer);
   i->trigger_wall_ns = i->grant.wall_ns;
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
@@ -82,10 +98,33 @@ int vigil__incident_begin(struct vigil__incident* i,
   } else {
     vigil__ledger_asked(err, trigger->again);
   }
-  if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
-    vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
-               config->dir,
-               i->dir.error[0] != '\0' ? i->dir.error : strerror(-err));
+  complain(config, trigger, &i->dir, err);
+  return err;
+}
+
+int vigil__incident_ask(const struct vigil__config* config,
+                        const struct vigil__trigger* trigger,
+                        bool fleet_refused) {
+  const struct vigil__budget_request request = {
+    .ratio = trigger->ratio,
+    .expect_bytes = EXPECT_BYTES,
+    .again = trigger->again,
+    .look = true,
+    .fleet_refused = fleet_refused
+  };
+  struct vigil__budget_grant grant;
+  struct vigil__artifact_dir dir;
+  int answer =
+      vigil__artifact_dir_open(&dir, config->dir, &vigil__sha256_openssl);
+  int err;
+
+  if (answer == 0)
+    answer = vigil__budget_ask(&dir, config, &request, &grant);
+  if (answer != VIGIL__BUDGET_ALLOW)
+    vigil__ledger_asked(answer, trigger->again);
+  err = error_of(answer);
+  complain(config, trigger, &dir, err);
+  vigil__artifact_dir_close(&dir);
   return err;
 }
 

@@ -109,6 +109,12 @@ int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger);
 
+/* Whether that would be allowed now, as its result says, without doing it; what is
+ * refused is counted. `fleet_refused`: it was elsewhere, so it is here. */
+int vigil__incident_ask(const struct vigil__config* config,
+                        const struct vigil__trigger* trigger,
+                        bool fleet_refused);
+
 /* Names the piece after the time of the call, when it starts. */
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece);
 

@@ -4,13 +4,15 @@
 'use strict';
 
 // The helper: a process of its own that src/helper_start.c starts, this same
-// binary with this script on its standard input. It has no descriptor but a pipe,
-// on which it tells what it did (say.js).
+// binary with this script on its standard input. It has no other descriptor but a
+// pipe, on which it tells what it did (say.js), and the lock that it holds.
 //
-//   work DIR    makes report.html for the finished incidents in VIGIL_DIR, then
-//               ships them as far as that is configured
-//   claim DIR   asks the fleet's budget: exit code 10 yes, 11 no, 12 unknown
-//   probe DIR   looks whether the store can keep that budget
+//   work DIR BYTES   makes report.html for the finished incidents in VIGIL_DIR,
+//                    then ships them as far as that is configured
+//   claim DIR        asks the fleet's budget: exit code 10 yes, 11 no, 12 unknown
+//   probe DIR        looks whether the store can keep that budget
+//
+// BYTES is the memory that it may take.
 
 const fs = require('fs');
 const { done, fail, log, total } = require('./say');
@@ -30,13 +32,15 @@ function goFirst() {
   }
 }
 
-async function work(dir, env) {
+async function work(dir, env, memory) {
   const report = env.VIGIL_REPORT !== 'off';
+  // Half of it is V8's heap.
+  const options = { heapBudget: memory / 2 };
   // Others that finish meanwhile find the directory locked: they are ours, too.
   const seen = new Set();
   let made;
   do {
-    made = report ? makeReports(dir, page, seen) : 0;
+    made = report ? makeReports(dir, page, seen, options) : 0;
     const { shipped, failed, left, lines } = await ship({ dir, env, log });
     for (const line of lines) log(line);
     total('shipped', shipped);
@@ -46,9 +50,9 @@ async function work(dir, env) {
   return 0;
 }
 
-async function main([task, dir], env) {
+async function main([task, dir, memory], env) {
   switch (task) {
-    case 'work': return work(dir, env);
+    case 'work': return work(dir, env, Number(memory));
     case 'claim': return CLAIMED[await claim({ dir, env, log })] ?? CLAIMED.local;
     case 'probe': await probe({ dir, env, log }); return 0;
     default: throw new Error(`no task ${task}`);

@@ -44,9 +44,10 @@ function replace(incident, text) {
   }
 }
 
+// Instead of another one of its name, if there is one.
 function addFile(incident, file) {
   const manifest = read(incident);
-  manifest.files.push(file);
+  manifest.files = [...manifest.files.filter((other) => other?.name !== file.name), file];
   replace(incident, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

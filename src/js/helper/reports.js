@@ -43,17 +43,18 @@ function removeLeftovers(incident) {
   }
 }
 
-function make(incident, page) {
+function make(incident, page, options) {
   const file = path.join(incident, PAGE);
-  if (!fs.existsSync(file)) {
+  if (fs.existsSync(file)) {
+    if (lists(incident, PAGE)) return false;
+  } else {
     const begun = tries(incident);
     if (begun >= kMaxTries) return false;
     removeLeftovers(incident);
     fs.writeFileSync(path.join(incident, TRIES), `${begun + 1}`, { mode: 0o600 });
-    report(incident, page, begun === 0 ? {} : { heap: false });
+    report(incident, page, { ...options, heap: begun === 0 });
   }
   fs.rmSync(path.join(incident, TRIES), { force: true });
-  if (lists(incident, PAGE)) return false;
   const content = fs.readFileSync(file);
   addFile(incident, {
     name: PAGE, bytes: content.length, sha256: crypto.createHash('sha256').update(content).digest('hex'),
@@ -62,13 +63,13 @@ function make(incident, page) {
 }
 
 // How many were made. `seen`: incidents that were tried, and are not again.
-function makeReports(dir, page, seen) {
+function makeReports(dir, page, seen, options) {
   let made = 0;
   for (const incident of finished(dir)) {
     if (seen.has(incident)) continue;
     seen.add(incident);
     try {
-      if (!make(incident, page)) continue;
+      if (!make(incident, page, options)) continue;
       made++;
       total('reports', 1);
     } catch (error) {

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "os.h"
 #include "room.h"
+#include "sea.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -63,6 +64,19 @@ static bool said_memory;
 static uv_mutex_t lock;
 static uv_cond_t changed;
 static bool shipping;
+
+/* A binary that holds a program would run that once more. */
+static bool can_run(void) {
+  static bool said;
+
+  if (env == NULL || !vigil__is_sea())
+    return env != NULL;
+  if (!said)
+    vigil__log("there are no reports, and nothing is shipped: a single executable "
+               "cannot run the helper");
+  said = true;
+  return false;
+}
 
 static bool ships(void) {
   return config->upload != 0 || config->alert != 0 ||
@@ -161,15 +175,16 @@ static void start_work(vigil__mono_t now) {
 void vigil__helper_armed(void) {
   static bool was;
 
-  if (was || env == NULL)
+  if (was)
     return;
   was = true;
-  want_probe = config->fleet != 0;
-  want_work = ships() && vigil__helper_has_work(config->dir);
+  want_probe = config->fleet != 0 && can_run();
+  want_work =
+      ships() && vigil__helper_has_work(config->dir) && can_run();
 }
 
 void vigil__helper_incident(void) {
-  if (env == NULL || (config->report == 0 && !ships()))
+  if ((config->report == 0 && !ships()) || !can_run())
     return;
   want_work = true;
   next_try = 0;
@@ -245,7 +260,7 @@ const struct vigil__helper_counts* vigil__helper_counts(void) {
 /* ---- the fleet's budget */
 
 bool vigil__helper_has_fleet(void) {
-  return env != NULL && config->fleet != 0;
+  return config->fleet != 0 && can_run();
 }
 
 void vigil__helper_claim(void) {

@@ -134,7 +134,7 @@ describe('the helper', { concurrency: 3 }, () => {
     const { value } = await inside(t, `
       const { spawn } = require('node:child_process');
       const fs = require('node:fs');
-      const own = () => vigil.snapshot().loops.find((l) => l.threadId === 0).totals.selfMs;
+      const own = () => vigil.snapshot().loops.find((l) => l.threadId === 0).sinceStart.selfMs;
       const child = (code) => new Promise((done) => spawn('sh', ['-c', 'exit ' + code]).on('exit', (...end) => done(end)));
       process.on('SIGCHLD', () => {});
       const ends = [], pauses = [];

@@ -239,6 +239,8 @@ describe('the helper', { concurrency: 3 }, () => {
     const it = around(t, as, { VIGIL_DIR: path.join(dir, 'vigil') });
     it.dir = path.join(dir, 'vigil');
     await it.line(/^took/m);
+    await waitForReport(it, incidents(it.dir)[0]);
+    await alone(it);
     // Its own threads are all that it may have.
     execFileSync(as[0], [...as.slice(1), 'prlimit', '--pid', `${it.pid}`, '--nproc=1']);
     it.child.stdin.write('x');

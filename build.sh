@@ -82,11 +82,17 @@ fetch_there() {
   done
 }
 
-unpack_inputs() { cat "$top/deps/pins.tsv" "$top/deps/tree.sh" | grep -v '^\(libuv\|openssl\|icu\)'; }
+unpack_inputs() { cat "$top/deps/pins.tsv" "$top/deps/tree.sh" | grep -v '^\(libuv\|openssl\|icu\|ship\)'; }
 unpack() { "$top/deps/part.sh" esbuild; "$top/deps/tree.sh" unpack; rm -f "$WORK"/.stamp-{patch,configure,compile}; }
 
-patch_inputs() { cat "$top"/patches/series "$top"/patches/node/*.patch "$top"/src/*.{c,cc,h,gyp,gypi} "$top"/src/js/*.js; }
+patch_inputs() { cat "$top"/patches/series "$top"/patches/node/*.patch "$top"/src/*.{c,cc,h,gyp,gypi} "$top"/src/js/*.js; scripts_inputs; }
+# Of what it makes, the helper's script is compiled in.
+scripts_inputs() {
+  cat "$top"/deps/{pins.tsv,scripts.sh,report-page.py,embed.py}
+  find "$top"/src/js/*/ -type f -exec sha256sum {} + | sed "s,  $top,  ," | LC_ALL=C sort
+}
 patch() {
+  "$top/deps/scripts.sh" "$WORK/scripts" > /dev/null
   "$top/deps/tree.sh" patch
   install -C -m 644 "$top"/src/js/*.js "$WORK/node/lib/"  # -C keeps the time of an unchanged file.
 }
@@ -122,7 +128,7 @@ compile() {
     die "compile failed, the whole log is $WORK/compile.log"
 }
 
-package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/{api,cli,control,incidents,metrics}.md "$top"/docs/*.{yml,json} "$top"/src/js/*.d.ts "$top"/src/cli/*.c "$top"/src/js/{cli,report}/*.js "$top"/src/js/report/page/* "$top"/deps/report*; echo "$top $(stat -c %Y "$release/node")"; }
+package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/*.{md,yml,json} "$top"/docs/pictures/* "$top"/src/js/*.d.ts "$top"/src/cli/*.c; echo "$top $(stat -c %Y "$release/node")"; }
 package() { "$top/deps/package.sh" "$name" "$top/dist"; }
 # A dist/ that somebody removed is made anew.
 package_there() { [ -x "$top/dist/$name/bin/node" ] && [ -s "$top/dist/$name.tar.xz" ]; }

@@ -131,34 +131,40 @@ void vigil__announce(const struct vigil__incident* i) {
                    cause, files);
 }
 
-void vigil__announce_refused(const struct vigil__incident* i, int answer) {
+static void say_refused(const struct vigil__config* config,
+                        const struct vigil__trigger* t,
+                        int answer) {
   const struct without w = {
-    &i->trigger, vigil__refusal_name(vigil__ledger_refusal(answer))
+    t, vigil__refusal_name(vigil__ledger_refusal(answer))
   };
   const char* why = vigil__budget_reason((enum vigil__budget_answer) answer);
   char cause[VIGIL__LOG_LINE] = "";
 
-  if (i->trigger.again)
-    return;
-  add_cause(&i->trigger, cause);
+  add_cause(t, cause);
   if (answer == VIGIL__BUDGET_DISK)
     vigil__log_event(VIGIL__LOG_REFUSED, put_without, &w,
-                     "%s, but nothing can be captured in %s: %s",
-                     i->trigger.headline, i->config->dir, why);
+                     "%s, but nothing can be captured in %s: %s", t->headline,
+                     config->dir, why);
   else
     vigil__log_event(VIGIL__LOG_REFUSED, put_without, &w,
-                     "%s%s; not captured: %s", i->trigger.headline, cause,
-                     why);
+                     "%s%s; not captured: %s", t->headline, cause, why);
 }
 
-void vigil__announce_impossible(const struct vigil__incident* i, int err) {
-  const char* why = i->dir.error[0] != '\0' ? i->dir.error : strerror(-err);
-  const struct without w = { &i->trigger, why };
+void vigil__announce_none(const struct vigil__config* config,
+                          const struct vigil__trigger* trigger,
+                          const struct vigil__artifact_dir* dir,
+                          int answer) {
+  const char* why = dir->error[0] != '\0' ? dir->error : strerror(-answer);
+  const struct without w = { trigger, why };
 
-  if (!i->trigger.again)
+  if (trigger->again)
+    return;
+  if (answer > 0)
+    say_refused(config, trigger, answer);
+  else
     vigil__log_event(VIGIL__LOG_FAILED, put_without, &w,
                      "%s, but nothing can be captured in %s: %s",
-                     i->trigger.headline, i->config->dir, why);
+                     trigger->headline, config->dir, why);
 }
 
 void vigil__announce_failed(const struct vigil__incident* i, int err) {

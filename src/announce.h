@@ -12,11 +12,12 @@
 /* It is on disk. */
 void vigil__announce(const struct vigil__incident* i);
 
-/* The budget says no: `answer` of vigil__budget_ask(), over 0. */
-void vigil__announce_refused(const struct vigil__incident* i, int answer);
-
-/* The directory or the budget cannot be used (-errno)... */
-void vigil__announce_impossible(const struct vigil__incident* i, int err);
+/* There is none: what vigil__budget_ask() answered, over 0; or -errno, the
+ * directory or the budget cannot be used, and `dir` may say more... */
+void vigil__announce_none(const struct vigil__config* config,
+                          const struct vigil__trigger* trigger,
+                          const struct vigil__artifact_dir* dir,
+                          int answer);
 
 /* ...or it was begun, and could not be written. */
 void vigil__announce_failed(const struct vigil__incident* i, int err);

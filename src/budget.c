@@ -117,6 +117,8 @@ const char* vigil__budget_reason(enum vigil__budget_answer answer) {
       return "there is no room on the disk (VIGIL_DISK, VIGIL_DISK_FREE)";
     case VIGIL__BUDGET_HOST:
       return "enough processes capture now (VIGIL_HOST_CAPTURES)";
+    case VIGIL__BUDGET_FLEET:
+      return "enough processes of the fleet have captured (VIGIL_FLEET)";
     case VIGIL__BUDGET_ALLOW:
       break;
   }

@@ -57,7 +57,8 @@ enum vigil__budget_answer {
   VIGIL__BUDGET_HOURLY,         /* Enough in the last hour, and not twice as
                                  * bad as the worst of them. */
   VIGIL__BUDGET_DISK,           /* No room. */
-  VIGIL__BUDGET_HOST            /* Enough processes are at it. */
+  VIGIL__BUDGET_HOST,           /* Enough processes are at it. */
+  VIGIL__BUDGET_FLEET           /* So says the fleet: helper.h. */
 };
 
 /* `ratio` as in an event. An incident that is neither finished nor alive, as

@@ -227,8 +227,10 @@ int vigil__budget_ask(const struct vigil__artifact_dir* dir,
   r = enter(&k, dir);
   if (r == 0) {
     find_alive(&k);
-    r = (int) vigil__budget_decide(&k.state, config, request->ratio);
-    if (r == VIGIL__BUDGET_ALLOW)
+    r = request->fleet_refused
+        ? VIGIL__BUDGET_FLEET
+        : (int) vigil__budget_decide(&k.state, config, request->ratio);
+    if (r == VIGIL__BUDGET_ALLOW && !request->look)
       r = take(&k, config, request, grant);
     count = r > 0 && request->ratio != 0 && !request->again;
     k.state.suppressed += count;

@@ -30,6 +30,8 @@ struct vigil__budget_request {
                                  * asks, so only disk and host limit it. */
   uint64_t expect_bytes;        /* It may take this much: old ones make room. */
   bool again;                   /* Refused before, and counted then. */
+  bool look;                    /* Would it be allowed? Takes nothing. */
+  bool fleet_refused;           /* It is not, whatever is left here. */
 };
 
 /* An incident that may be captured. */
@@ -42,8 +44,8 @@ struct vigil__budget_grant {
 };
 
 /* An answer of budget.h; or -errno: nothing is allowed, since nobody would know
- * of it later. After VIGIL__BUDGET_ALLOW end the grant. An incident that is
- * refused is counted, unless it was before. */
+ * of it later. After VIGIL__BUDGET_ALLOW end the grant; after one to `look` there
+ * is none. An incident that is refused is counted, unless it was before. */
 int vigil__budget_ask(const struct vigil__artifact_dir* dir,
                       const struct vigil__config* config,
                       const struct vigil__budget_request* request,

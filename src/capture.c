@@ -4,6 +4,7 @@
 #include "capture.h"
 
 #include "evidence.h"
+#include "helper.h"
 #include "hold.h"
 #include "hunt.h"
 #include "job.h"
@@ -108,9 +109,11 @@ static void finish(const struct vigil__self* self) {
   } else {
     write_seen();
   }
-  if (vigil__incident_finish(&c.incident, self) == 0)
-    snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
-             c.incident.artifact.name);
+  if (vigil__incident_finish(&c.incident, self) != 0)
+    return;
+  snprintf(c.last, sizeof(c.last), "%s/%s", c.incident.dir.path,
+           c.incident.artifact.name);
+  vigil__helper_incident();
 }
 
 static void end(bool left) {

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "clock.h"
+#include "config_text.h"
 #include "config_value.h"
 #include "text.h"
 
@@ -34,6 +35,11 @@ static const char* const fallback_words[] = { "off", "inprocess", NULL };
 static const char* const capture_words[] = {
   "cpu", "heap", "alloc", "before", NULL
 };
+static const char* const path_style_words[] = { "auto", "on", "off", NULL };
+static const char* const compress_words[] = { "gzip", "zstd", "off", NULL };
+static const char* const alert_words[] = {
+  "auto", "plain", "slack", "pagerduty", "alertmanager", NULL
+};
 
 #define FIELD(name) offsetof(struct vigil__config, name)
 #define WORD(words) { VIGIL__VALUE_WORD, 0, 0, words, NULL, 0 }
@@ -54,6 +60,8 @@ static const char* const capture_words[] = {
 #define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
+#define TEXT(kind) { VIGIL__VALUE_##kind, 0, 0, NULL, NULL, 0 }
+#define TEXT_OR_OFF(kind) { VIGIL__VALUE_##kind, 0, 0, NULL, "off", 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
 #define SOCKET_OR_OFF { VIGIL__VALUE_SOCKET, 0, 0, NULL, "off", 0 }
 
@@ -156,9 +164,48 @@ static const struct variable variables[] = {
     "Where the process can be looked at and asked for captures by its own user "
     "(the command `vigil`) while it is watched; `auto` is "
     "`control-<pid>.sock` in `VIGIL_DIR`. See docs/control.md." },
+  { "VIGIL_REPORT", FIELD(report), "on", WORD(switch_words),
+    "Whether each incident gets a `report.html`, made by a process of its own." },
+  { "VIGIL_UPLOAD", FIELD(upload), "off", TEXT_OR_OFF(BUCKET),
+    "Where incidents are uploaded to; credentials come from the usual `AWS_*` "
+    "variables." },
+  { "VIGIL_UPLOAD_ENDPOINT", FIELD(for_helper), "${AWS_ENDPOINT_URL_S3}",
+    TEXT(URL), "The store, where it is not that of AWS." },
+  { "VIGIL_UPLOAD_PATH_STYLE", FIELD(for_helper), "auto", WORD(path_style_words),
+    "Whether the bucket is part of the path and not of the host's name." },
+  { "VIGIL_UPLOAD_COMPRESS", FIELD(for_helper), "gzip", WORD(compress_words),
+    "How files are compressed for it." },
+  { "VIGIL_UPLOAD_RATE", FIELD(for_helper), "10MB", SIZE(1 << 10, TB),
+    "No more bytes than this are sent in a second." },
+  { "VIGIL_LINK", FIELD(for_helper), "presign", TEXT_OR_OFF(LINK),
+    "The links that an alert has: signed ones that everybody can open for a "
+    "while, or as this pattern says." },
+  { "VIGIL_LINK_TIME", FIELD(for_helper), "7d", DURATION(MIN, 7 * 24 * HOUR),
+    "How long signed links are good." },
+  { "VIGIL_ALERT", FIELD(alert), "off", TEXT_OR_OFF(URL),
+    "Gets a message about each incident by HTTP POST..." },
+  { "VIGIL_ALERT_FORMAT", FIELD(for_helper), "auto", WORD(alert_words),
+    "...in this form; `auto` goes by its host..." },
+  { "VIGIL_ALERT_SECRET", FIELD(for_helper), "", TEXT(SECRET),
+    "...signed with this secret..." },
+  { "VIGIL_ALERT_KEY", FIELD(for_helper), "", TEXT(SECRET),
+    "...and with this key, where the receiver wants one (PagerDuty)." },
+  { "VIGIL_ON_INCIDENT", FIELD(on_incident), "off", TEXT_OR_OFF(TEXT),
+    "A command of the shell that is run for each incident." },
+  { "VIGIL_SERVICE", FIELD(for_helper), "${OTEL_SERVICE_NAME}", TEXT(TEXT),
+    "The service that uploads and messages name..." },
+  { "VIGIL_VERSION", FIELD(for_helper), "service.version of "
+    "${OTEL_RESOURCE_ATTRIBUTES}", TEXT(TEXT), "...and its version." },
+  { "VIGIL_SHIP_GRACE", FIELD(ship_grace_ns), "3s", DURATION(0, MIN),
+    "How long the end of the process waits for incidents that are being "
+    "shipped." },
+  { "VIGIL_FLEET", FIELD(fleet), "off", TEXT_OR_OFF(QUOTA),
+    "No more incidents than this of all processes of the service and version: "
+    "kept in the store of `VIGIL_UPLOAD`." },
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+_Static_assert(VARIABLES <= 64, "one bit each in `refused`");
 
 static bool parse_log(char* field, const char* s) {
   struct vigil__log_to to;
@@ -219,6 +266,19 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   return true;
 }
 
+static bool is_secret(const struct variable* v) {
+  return v->form.kind == VIGIL__VALUE_SECRET ||
+         v->form.kind == VIGIL__VALUE_URL;
+}
+
+/* Texts stand for what they are when they are not set; but `off`. */
+static void set_standard(const struct variable* v, struct vigil__config* c) {
+  const char* why;
+
+  if (v->form.other != NULL || !vigil__text_is_kind(v->form.kind))
+    parse(v, c, v->standard, &why);
+}
+
 /* Also when TMPDIR is too long to append to. */
 static void default_dir(char* dir, const char* tmp, unsigned uid) {
   if (tmp == NULL || *tmp == '\0' || strlen(tmp) > VIGIL__DIR_MAX - 32)
@@ -244,14 +304,19 @@ void vigil__config_read(struct vigil__config* c,
     if (v->form.kind == VIGIL__VALUE_PATH)
       default_dir((char*) c + v->offset, get(arg, "TMPDIR"), uid);
     else
-      parse(v, c, v->standard, &why);
+      set_standard(v, c);
     value = get(arg, v->name);
-    if (value == NULL || parse(v, c, value, &why))
+    /* As it is usual for variables that hold texts, empty is not set. */
+    if (value == NULL || parse(v, c, value, &why) ||
+        (*value == '\0' && vigil__text_is_kind(v->form.kind)))
       continue;
-    vigil__text_escape(shown, sizeof(shown), value);
+    c->refused |= UINT64_C(1) << (v - variables);
+    vigil__text_escape(shown, sizeof(shown),
+                       is_secret(v) ? "(not shown)" : value);
     vigil__text_escape(used, sizeof(used),
                        v->form.kind == VIGIL__VALUE_PATH
-                           ? (char*) c + v->offset : v->standard);
+                           ? (char*) c + v->offset
+                           : v->standard[0] == '\0' ? "none" : v->standard);
     vigil__value_form_print(&v->form, form, sizeof(form));
     snprintf(line, sizeof(line), "%s=\"%s\" is not %s%s: want %s; using %s",
              v->name, shown, why == NULL ? "understood" : "possible, ",
@@ -274,6 +339,15 @@ bool vigil__config_value(const char* name,
   return vigil__value_parse(&v->form, s, value, &why);
 }
 
+bool vigil__config_is_good(const struct vigil__config* c, const char* name) {
+  const struct variable* v;
+
+  for (v = variables; v < variables + VARIABLES; v++)
+    if (strcmp(v->name, name) == 0)
+      return (c->refused >> (v - variables) & 1) == 0;
+  return false;
+}
+
 void vigil__config_print(vigil__config_line print, void* arg) {
   const struct variable* v;
   char line[512];
@@ -284,7 +358,7 @@ void vigil__config_print(vigil__config_line print, void* arg) {
   for (v = variables; v < variables + VARIABLES; v++) {
     vigil__value_form_print(&v->form, form, sizeof(form));
     snprintf(line, sizeof(line), "| `%s` | `%s` | %s | %s |", v->name,
-             v->standard, form, v->help);
+             v->standard[0] == '\0' ? "none" : v->standard, form, v->help);
     print(arg, line);
   }
 }

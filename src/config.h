@@ -65,11 +65,20 @@ struct vigil__config {
   uint64_t disk_free_bytes;     /* VIGIL_DISK_FREE; VIGIL__DISK_FREE_AUTO. */
   uint64_t host_captures;       /* VIGIL_HOST_CAPTURES; at least 1. */
   uint64_t ready_after_ns;      /* VIGIL_READY_AFTER. */
+  uint64_t report;              /* VIGIL_REPORT: 0 or 1. */
+  uint64_t upload;              /* VIGIL_UPLOAD, VIGIL_ALERT, ... */
+  uint64_t alert;
+  uint64_t on_incident;         /* ...VIGIL_ON_INCIDENT: 0 is off. */
+  uint64_t ship_grace_ns;       /* VIGIL_SHIP_GRACE. */
+  uint64_t fleet;               /* VIGIL_FLEET: 0 is off. */
+  uint64_t for_helper;          /* Of all those that only the helper reads. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
   char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
   char control[VIGIL__LISTEN_PATH];  /* VIGIL_CONTROL; "": off. */
+  uint64_t refused;             /* A bit for each variable of the table whose
+                                 * value was not understood. */
 };
 
 /* getenv-like: the value of `name`, or NULL. */
@@ -95,6 +104,9 @@ bool vigil__config_value(const char* name,
                          const char* s,
                          uint64_t* value,
                          char form[VIGIL__CONFIG_FORM]);
+/* Whether the helper may be told of the variable: the table has it, and its value
+ * was understood. */
+bool vigil__config_is_good(const struct vigil__config* c, const char* name);
 
 /* The table of variables as Markdown, for the README and a test of it. */
 void vigil__config_print(vigil__config_line print, void* arg);

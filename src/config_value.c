@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "config_text.h"
 
 #include <inttypes.h>  /* PRIu64 */
 #include <signal.h>
@@ -19,7 +20,8 @@
 #define TB (1024 * GB)
 #define PERCENT UINT64_C(10000)  /* In ppm. */
 
-/* The largest first, so that a value is printed with the largest that fits. */
+/* The largest first, so that a value is printed with the largest that fits; what
+ * comes after the one without a name is only understood. */
 struct unit {
   const char* name;
   uint64_t one;
@@ -27,7 +29,7 @@ struct unit {
 
 static const struct unit durations[] = {
   { "h", HOUR }, { "m", MIN }, { "s", VIGIL__SEC }, { "ms", VIGIL__MS },
-  { "", VIGIL__SEC }, { NULL, 0 }
+  { "", VIGIL__SEC }, { "d", 24 * HOUR }, { NULL, 0 }
 };
 static const struct unit sizes[] = {
   { "TB", TB }, { "GB", GB }, { "MB", MB }, { "KB", KB }, { "B", 1 },
@@ -218,7 +220,10 @@ bool vigil__value_parse(const struct vigil__value_form* form,
     case VIGIL__VALUE_SOCKET:
       return false;
     default:
-      return parse_number(form, s, value);
+      if (!vigil__text_is_kind(form->kind))
+        return parse_number(form, s, value);
+      *value = 1;
+      return vigil__text_check(form->kind, s);
   }
 }
 
@@ -303,6 +308,8 @@ void vigil__value_form_print(const struct vigil__value_form* form,
                "at the end, of a folder for it (at most %d bytes)",
                VIGIL__LISTEN_PATH - 1);
       break;
+    default:
+      vigil__text_form_print(form->kind, to, size);
   }
   len = strlen(to);
   if (form->other != NULL)

@@ -24,8 +24,19 @@ enum vigil__value_kind {
   VIGIL__VALUE_LOG,           /* See log.h. */
   VIGIL__VALUE_PATH,
   VIGIL__VALUE_LISTEN,        /* See listen.h. */
-  VIGIL__VALUE_SOCKET         /* See control_socket.h. */
+  VIGIL__VALUE_SOCKET,        /* See control_socket.h. */
+  /* Texts that the helper uses: config_text.h. The value: whether there is one. */
+  VIGIL__VALUE_TEXT,
+  VIGIL__VALUE_SECRET,        /* One that no message shows. */
+  VIGIL__VALUE_URL,           /* As secret: it may hold a token. */
+  VIGIL__VALUE_BUCKET,
+  VIGIL__VALUE_LINK,
+  VIGIL__VALUE_QUOTA
 };
+
+/* The duration in a quota. */
+#define VIGIL__QUOTA_MIN_NS UINT64_C(10000000000)
+#define VIGIL__QUOTA_MAX_NS UINT64_C(86400000000000)
 
 struct vigil__value_form {
   enum vigil__value_kind kind;

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "config.h"
 #include "gc.h"
+#include "helper.h"
 #include "lag.h"
 #include "ledger.h"
 #include "pool.h"
@@ -94,6 +95,7 @@ struct vigil__facts {
   struct vigil__budget_view budget;
   vigil__mono_t budget_at;      /* When that was looked at; 0: never. */
   struct vigil__ledger ledger;
+  struct vigil__helper_counts helper;
   /* Loops that run JavaScript: the main thread's, then Workers' by id. */
   struct vigil__facts_thread* thread;
   size_t threads;

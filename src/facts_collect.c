@@ -263,6 +263,7 @@ void vigil__facts_collect(const struct vigil__config* c, bool causes) {
   f->capturing = vigil__capture_running();
   f->log_dropped = vigil__log_dropped();
   f->ledger = *vigil__ledger();
+  f->helper = *vigil__helper_counts();
   collect_threads(f);
   if (causes)
     collect_causes(f);

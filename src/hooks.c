@@ -8,6 +8,7 @@
 #include "config.h"
 #include "control_socket.h"
 #include "demand.h"
+#include "helper.h"
 #include "hold.h"
 #include "limit.h"
 #include "log.h"
@@ -23,7 +24,7 @@
 #include <stdbool.h>
 #include <stdlib.h>  /* getenv */
 #include <string.h>
-#include <unistd.h>  /* getcwd, getuid */
+#include <unistd.h>  /* getcwd, getuid, environ */
 #include "uv.h"
 
 static struct vigil__config config;
@@ -139,6 +140,7 @@ void vigil_init(void) {
   }
   vigil__watch_init(&config);
   vigil__limit_init(&config, vigil__watch_wake);
+  vigil__helper_init(&config, environ);
   on = true;
   uv__vigil_hooks = &hooks;
 }
@@ -148,8 +150,10 @@ static struct vigil__isolate* main_iso;
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
   vigil__hold_leave(iso, iso == main_iso);
-  if (iso == main_iso)
+  if (iso == main_iso) {
+    vigil__helper_leave();
     vigil__control_unbind();
+  }
 }
 
 bool vigil__on(void) {

@@ -33,31 +33,10 @@ static const struct {
  * what it has, for the snapshot, and some for the rest. */
 #define EXPECT_BYTES (UINT64_C(64) << 20)
 
-/* That instant was a few ms ago. */
-static vigil__mono_t mono_of(uint64_t wall_ns) {
-  const uint64_t now = vigil__os.wall();
-
-  return vigil__os.mono() - (now > wall_ns ? now - wall_ns : 0);
-}
-
-/* 0, or the error; the directory is open. */
-static int open_granted(struct vigil__incident* i) {
-  const struct vigil__budget_request request = {
-    .ratio = i->trigger.ratio,
-    .expect_bytes = EXPECT_BYTES,
-    .again = i->trigger.again
-  };
-  const int answer =
-      vigil__budget_ask(&i->dir, i->config, &request, &i->grant);
-  int err;
-
-  vigil__ledger_asked(answer, i->trigger.again);
-  i->refused = answer > 0;
-  if (i->refused)
-    vigil__announce_refused(i, answer);
+static int error_of(int answer) {
   switch (answer) {
     case VIGIL__BUDGET_ALLOW:
-      break;
+      return 0;
     case VIGIL__BUDGET_DISK:
       return -ENOSPC;
     case VIGIL__BUDGET_HOST:
@@ -65,6 +44,30 @@ static int open_granted(struct vigil__incident* i) {
     default:
       return answer < 0 ? answer : -EDQUOT;
   }
+}
+
+/* Opens the directory, and asks the budget: its answer, or -errno. */
+static int ask(struct vigil__artifact_dir* dir,
+               const struct vigil__config* config,
+               const struct vigil__budget_request* request,
+               struct vigil__budget_grant* grant) {
+  const int err =
+      vigil__artifact_dir_open(dir, config->dir, &vigil__sha256_openssl);
+
+  return err != 0 ? err : vigil__budget_ask(dir, config, request, grant);
+}
+
+/* That instant was a few ms ago. */
+static vigil__mono_t mono_of(uint64_t wall_ns) {
+  const uint64_t now = vigil__os.wall();
+
+  return vigil__os.mono() - (now > wall_ns ? now - wall_ns : 0);
+}
+
+/* The directory is open, and the budget has granted it. */
+static int begin_granted(struct vigil__incident* i) {
+  int err;
+
   i->trigger_wall_ns = i->grant.wall_ns;
   i->trigger_mono = mono_of(i->trigger_wall_ns);
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
@@ -79,22 +82,47 @@ static int open_granted(struct vigil__incident* i) {
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger) {
-  int err;
+  const struct vigil__budget_request request = {
+    .ratio = trigger->ratio,
+    .expect_bytes = EXPECT_BYTES,
+    .again = trigger->again
+  };
+  int answer;
 
   memset(i, 0, sizeof(*i));
   i->config = config;
   i->trigger = *trigger;
-  err = vigil__artifact_dir_open(&i->dir, config->dir, &vigil__sha256_openssl);
-  if (err == 0) {
-    err = open_granted(i);
-    if (err != 0)
-      vigil__artifact_dir_close(&i->dir);
-  } else {
-    vigil__ledger_asked(err, trigger->again);
+  answer = ask(&i->dir, config, &request, &i->grant);
+  vigil__ledger_asked(answer, trigger->again);
+  if (answer == VIGIL__BUDGET_ALLOW)
+    answer = begin_granted(i);
+  if (answer != VIGIL__BUDGET_ALLOW) {
+    vigil__announce_none(config, trigger, &i->dir, answer);
+    vigil__artifact_dir_close(&i->dir);
   }
-  if (err != 0 && !i->refused)
-    vigil__announce_impossible(i, err);
-  return err;
+  return error_of(answer);
+}
+
+int vigil__incident_ask(const struct vigil__config* config,
+                        const struct vigil__trigger* trigger,
+                        bool fleet_refused) {
+  const struct vigil__budget_request request = {
+    .ratio = trigger->ratio,
+    .expect_bytes = EXPECT_BYTES,
+    .again = trigger->again,
+    .look = true,
+    .fleet_refused = fleet_refused
+  };
+  struct vigil__budget_grant grant;
+  struct vigil__artifact_dir dir;
+  const int answer = ask(&dir, config, &request, &grant);
+
+  if (answer != VIGIL__BUDGET_ALLOW) {
+    vigil__ledger_asked(answer, trigger->again);
+    vigil__announce_none(config, trigger, &dir, answer);
+  }
+  vigil__artifact_dir_close(&dir);
+  return error_of(answer);
 }
 
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece) {

@@ -92,7 +92,6 @@ struct vigil__incident {
   struct vigil__artifact_dir dir;
   struct vigil__artifact artifact;
   struct vigil__budget_grant grant;
-  bool refused;                 /* The budget does not allow it. */
   uint64_t trigger_wall_ns;     /* Unix time... */
   vigil__mono_t trigger_mono;   /* ...and this clock then. */
   struct vigil__timeline_copy timeline;
@@ -112,6 +111,12 @@ struct vigil__incident {
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger);
+
+/* Whether that would be allowed now, as its result says, without doing it; what is
+ * refused is counted. `fleet_refused`: it was elsewhere, so it is here. */
+int vigil__incident_ask(const struct vigil__config* config,
+                        const struct vigil__trigger* trigger,
+                        bool fleet_refused);
 
 /* Names the piece after the time of the call, when it starts. */
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece);

@@ -16,6 +16,7 @@ enum vigil__refusal vigil__ledger_refusal(int answer) {
     case VIGIL__BUDGET_HOURLY: return VIGIL__REFUSED_HOURLY;
     case VIGIL__BUDGET_DISK: return VIGIL__REFUSED_DISK;
     case VIGIL__BUDGET_HOST: return VIGIL__REFUSED_HOST;
+    case VIGIL__BUDGET_FLEET: return VIGIL__REFUSED_FLEET;
     default: return VIGIL__REFUSED_ERROR;
   }
 }
@@ -55,7 +56,7 @@ const struct vigil__ledger* vigil__ledger(void) {
 
 const char* vigil__refusal_name(enum vigil__refusal refusal) {
   static const char* const names[VIGIL__REFUSALS] = {
-    "cooldown", "hourly", "disk", "host", "error"
+    "cooldown", "hourly", "disk", "host", "fleet", "error"
   };
 
   return names[refusal];

@@ -20,6 +20,7 @@ enum vigil__refusal {
   VIGIL__REFUSED_HOURLY,
   VIGIL__REFUSED_DISK,
   VIGIL__REFUSED_HOST,
+  VIGIL__REFUSED_FLEET,
   VIGIL__REFUSED_ERROR,         /* VIGIL_DIR or the budget cannot be used. */
   VIGIL__REFUSALS
 };

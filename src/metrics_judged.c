@@ -81,6 +81,35 @@ static void put_captures(struct vigil__metrics* m,
   }
 }
 
+static void put_helper(struct vigil__metrics* m,
+                       const struct vigil__helper_counts* c) {
+  vigil__metrics_one(m, "vigil_helper_started", VIGIL__METRIC_COUNTER,
+                     VIGIL__UNIT_NONE,
+                     "Helper processes, which make reports and ship incidents",
+                     c->started);
+  vigil__metrics_family(m, "vigil_helper_failed", VIGIL__METRIC_COUNTER,
+                        VIGIL__UNIT_NONE,
+                        "Those that could not be started or did not finish "
+                        "(ended), were ended at their deadline (late), and "
+                        "what others could not do (error)");
+  vigil__metrics_put(m, "reason=\"ended\"", c->failed);
+  vigil__metrics_put(m, "reason=\"late\"", c->late);
+  vigil__metrics_put(m, "reason=\"error\"", c->errors);
+  vigil__metrics_one(m, "vigil_reports_written", VIGIL__METRIC_COUNTER,
+                     VIGIL__UNIT_NONE, "Incidents that got their report.html",
+                     c->reports);
+  vigil__metrics_one(m, "vigil_incidents_shipped", VIGIL__METRIC_COUNTER,
+                     VIGIL__UNIT_NONE, "Incidents that were shipped",
+                     c->shipped);
+  vigil__metrics_one(m, "vigil_incidents_ship_failed", VIGIL__METRIC_COUNTER,
+                     VIGIL__UNIT_NONE, "Tries of that which failed",
+                     c->ship_failed);
+  vigil__metrics_one(m, "vigil_incidents_unshipped", VIGIL__METRIC_GAUGE,
+                     VIGIL__UNIT_NONE,
+                     "Incidents in VIGIL_DIR that are yet to be shipped",
+                     c->left);
+}
+
 static void put_budget(struct vigil__metrics* m, const struct vigil__facts* f) {
   const struct vigil__budget_view* b = &f->budget;
   const uint64_t age_ns = f->at - f->budget_at;
@@ -140,5 +169,6 @@ void vigil__metrics_judged(struct vigil__metrics* m,
                         "The figure of a rule as part of its limit");
   put_rules(m, f, true);
   put_captures(m, &f->ledger);
+  put_helper(m, &f->helper);
   put_budget(m, f);
 }

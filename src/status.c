@@ -212,6 +212,20 @@ static void put_captures(struct vigil__json* j, const struct vigil__facts* f) {
   vigil__json_end(j);
 }
 
+static void put_helper(struct vigil__json* j,
+                       const struct vigil__helper_counts* c) {
+  vigil__json_object(j, "helper");
+  vigil__json_uint(j, "started", c->started);
+  vigil__json_uint(j, "failed", c->failed);
+  vigil__json_uint(j, "late", c->late);
+  vigil__json_uint(j, "errors", c->errors);
+  vigil__json_uint(j, "reports", c->reports);
+  vigil__json_uint(j, "shipped", c->shipped);
+  vigil__json_uint(j, "shipFailed", c->ship_failed);
+  vigil__json_uint(j, "unshipped", c->left);
+  vigil__json_end(j);
+}
+
 static void put_budget(struct vigil__json* j,
                        const struct vigil__facts* f,
                        vigil__mono_t now) {
@@ -295,6 +309,7 @@ void vigil__status_write(struct vigil__json* j,
   put_process(j, f);
   put_captures(j, f);
   put_budget(j, f, now);
+  put_helper(j, &f->helper);
   put_recent(j, &f->ledger);
   vigil__json_end(j);
 }

@@ -7,6 +7,8 @@
 #include "demand.h"
 #include "facts.h"
 #include "figures.h"
+#include "fire.h"
+#include "helper.h"
 #include "hunt.h"
 #include "judge.h"
 #include "log.h"
@@ -36,6 +38,7 @@ static _Thread_local bool is_self;
 static uv_loop_t loop;
 static uv_timer_t tick;
 static uv_timer_t capture_timer;
+static uv_timer_t helper_timer;
 static uv_timer_t sample;
 static vigil__mono_t due;       /* When it next wants to run; 0: not yet known. */
 
@@ -71,11 +74,33 @@ static void step_capture(void) {
 }
 
 static void serve_demand(void);
+static void on_helper_time(uv_timer_t* handle);
+
+/* The helper, and what waits for it; last, for captures give it work. */
+static void step_helper(void) {
+  uint64_t rest_ns = vigil__helper_step(vigil__os.mono());
+
+  if (vigil__fire_step()) {
+    step_capture();
+    rest_ns = vigil__helper_step(vigil__os.mono());
+  }
+  if (rest_ns == 0)
+    uv_timer_stop(&helper_timer);
+  else
+    uv_timer_start(&helper_timer, on_helper_time,
+                   (rest_ns + VIGIL__MS - 1) / VIGIL__MS, 0);
+}
+
+static void on_helper_time(uv_timer_t* handle) {
+  (void) handle;
+  step_helper();
+}
 
 static void on_capture_time(uv_timer_t* handle) {
   (void) handle;
   step_capture();
   serve_demand();
+  step_helper();
 }
 
 /* Who is not watched does not take the port from who is: `npm start` has the
@@ -102,6 +127,7 @@ static void on_wake(uv_async_t* handle) {
     tell();
   step_capture();
   serve_demand();
+  step_helper();
 }
 
 /* Adds a slice to the window of one loop. Under the lock. */
@@ -136,7 +162,7 @@ static bool evaluate(struct vigil__trigger* trigger,
                      struct vigil__rule_result* result) {
   const vigil__mono_t now = vigil__os.mono();
   const uint64_t pool_wait_ns = vigil__figures_pool_second();
-  bool capturing = vigil__capture_running();
+  bool capturing = vigil__capture_running() || vigil__fire_asks();
   struct vigil__rule_result r;
   struct vigil__thread* t;
   bool fired = false;
@@ -161,38 +187,6 @@ static bool evaluate(struct vigil__trigger* trigger,
   }
   vigil__threads_unlock();
   return fired;
-}
-
-/* The rule needs to know, if its thread is still there. */
-static void tell_rule(const struct vigil__trigger* trigger,
-                      enum vigil__rule rule) {
-  struct vigil__thread* t;
-
-  vigil__threads_lock();
-  for (t = vigil__threads_first(); t != NULL; t = t->next) {
-    if (t->iso == trigger->iso)
-      vigil__rule_began(&t->rule, rule);
-  }
-  vigil__threads_unlock();
-}
-
-/* One that was refused asks every second; the budget need not. */
-#define REFUSED_NS (10 * VIGIL__SEC)
-
-static void fire(struct vigil__trigger* trigger,
-                 const struct vigil__rule_result* result) {
-  static vigil__mono_t refused;
-  const vigil__mono_t now = vigil__os.mono();
-
-  if (result->again && now - refused < REFUSED_NS)
-    return;
-  vigil__judge_end(trigger, result, NULL);
-  if (vigil__capture_begin(trigger) == 0) {
-    tell_rule(trigger, result->rule);
-    step_capture();
-  } else {
-    refused = now;
-  }
 }
 
 /* ---- captures that somebody asks for */
@@ -302,13 +296,17 @@ static void on_tick(uv_timer_t* handle) {
   fired = evaluate(&trigger, &result);
   tell();  /* Before what takes time. */
   if (fired) {
-    fire(&trigger, &result);
+    if (vigil__fire(&trigger, &result))
+      step_capture();
     vigil__judge_drop(&trigger);
   }
   if (vigil__capture_of() != NULL)
     step_capture();  /* It may be calm, and so done. */
   hunt();
   serve_demand();
+  if (vigil__watch_armed())
+    vigil__helper_armed();
+  step_helper();
   due = vigil__os.mono() + TICK_MS * VIGIL__MS;
   if (looks())
     look();
@@ -322,6 +320,7 @@ static void run(void* arg) {
       uv_async_init(&loop, &async, on_wake) != 0 ||
       uv_timer_init(&loop, &tick) != 0 ||
       uv_timer_init(&loop, &capture_timer) != 0 ||
+      uv_timer_init(&loop, &helper_timer) != 0 ||
       uv_timer_init(&loop, &sample) != 0) {
     vigil__log("the watch thread has no loop: nothing will be captured");
     return;
@@ -359,6 +358,7 @@ void vigil__watch_init(const struct vigil__config* c) {
   vigil__sampler_init(c);
   vigil__hunt_init(c);
   vigil__facts_init();
+  vigil__fire_init(c);
 }
 
 void vigil__watch_start(void) {

@@ -11,7 +11,7 @@ import { before, describe, test } from 'node:test';
 import { App, FAST, MINUTE, app, node, temporary, until } from './helpers.mjs';
 import { addons, noAddons } from './31-native.mjs';
 import { first } from './41-first.mjs';
-import { checkProfile, incidents, onStack } from './incident.mjs';
+import { REPORT, checkProfile, incidents, onStack } from './incident.mjs';
 
 const program = app('causes.mjs');
 let ADDONS;
@@ -39,6 +39,7 @@ async function once(t, reason, { env, around = [], flags = [] } = {}) {
   const manifest = JSON.parse(readFileSync(path.join(folder, 'incident.json'), 'utf8'));
   const files = {};
   for (const { name } of manifest.files) {
+    if (name === REPORT) continue;
     files[name.replace(/-\d+/, '')] = JSON.parse(readFileSync(path.join(folder, name), 'utf8'));
   }
   for (const profile of [files['cpu.cpuprofile'], files['before.cpuprofile']]) if (profile) checkProfile(profile);

@@ -12,7 +12,7 @@ import { incidents } from './incident.mjs';
 
 const QUIET = {
   VIGIL: 'on', VIGIL_COOLDOWN: '0s', VIGIL_LAG_P99_MS: '60000', VIGIL_STALL_TRIGGER: 'off', VIGIL_GC_SHARE: 'off',
-  VIGIL_OLD_SPACE_SHARE: 'off', VIGIL_POOL_WAIT_P99_MS: 'off',
+  VIGIL_OLD_SPACE_SHARE: 'off', VIGIL_POOL_WAIT_P99_MS: 'off',  VIGIL_REPORT: 'off',
 };
 
 async function hunt(t, how, env = {}) {

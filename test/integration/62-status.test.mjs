@@ -34,7 +34,7 @@ describe('status', { concurrency: 2 }, () => {
       ['pool-wait-p99', 'idle', 'ms', 1000], ['old-space', 'idle', '%', 90]]);
     assert.equal(rule(s, 'lag-p99').reason, 'grace period after the start');
     assert.deepEqual(s.captures, { running: false, attempted: 0, written: 0, failed: 0,
-                                   refused: { cooldown: 0, hourly: 0, disk: 0, host: 0, error: 0 } });
+                                   refused: { cooldown: 0, hourly: 0, disk: 0, host: 0, fleet: 0, error: 0 } });
     const { directory, hourLeft, perHour, cooldownMs, incidents: count, usedBytes, diskBytes } = s.budget;
     assert.deepEqual({ directory, hourLeft, perHour, cooldownMs, count, usedBytes, diskBytes },
                      { directory: it.dir, hourLeft: 3, perHour: 3, cooldownMs: 0, count: 0, usedBytes: 0, diskBytes: 2 ** 30 });

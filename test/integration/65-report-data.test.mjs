@@ -29,7 +29,7 @@ let made;
 
 before(() => {
   const { VIGIL_CACHE, VIGIL_DISTFILES } = process.env;
-  made = execFileSync(path.join(top, 'deps/report.sh'), { encoding: 'utf8', env: environment({ VIGIL_CACHE, VIGIL_DISTFILES }) }).trim();
+  made = execFileSync(path.join(top, 'deps/scripts.sh'), { encoding: 'utf8', env: environment({ VIGIL_CACHE, VIGIL_DISTFILES }) }).trim();
 });
 
 const spoken = ({ verdict }) => verdict.sentences.map((s) => s.map((p) => p.strong ?? p.code ?? p).join('')).join(' ');

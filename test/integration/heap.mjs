@@ -112,7 +112,7 @@ export const descriptors = (pid) => readdirSync(`/proc/${pid}/fd`).map((fd) => r
 // Only what somebody asks for, and nothing that measures beside it.
 export const QUIET = { VIGIL: 'on', VIGIL_CAPTURE: 'heap', VIGIL_LAG_P99_MS: '60000', VIGIL_RECORDER: 'off',
                        VIGIL_STALL_MS: 'off', VIGIL_GC_SHARE: 'off', VIGIL_POOL_WAIT_P99_MS: 'off',
-                       VIGIL_OLD_SPACE_SHARE: 'off', VIGIL_SIGNAL: 'SIGUSR2' };
+                       VIGIL_OLD_SPACE_SHARE: 'off', VIGIL_REPORT: 'off', VIGIL_SIGNAL: 'SIGUSR2' };
 
 export function start(t, args, { env, ...options } = {}) {
   const dir = path.join(temporary(t), 'vigil');

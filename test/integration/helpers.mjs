@@ -54,7 +54,8 @@ export function environment(extra = {}) {
 
 export function temporary(t) {
   const dir = mkdtempSync(path.join(tmpdir(), 'vigil-test-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  // A helper of a process that has ended may still be at work in it.
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }
 

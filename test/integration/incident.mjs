@@ -57,8 +57,19 @@ const PIECES = {
   stalls: [/^stalls\.json$/, 'noStalls'],
 };
 
-// Checks all that every incident must be. Returns its parts; those of PIECES
-// are null where there is none.
+// report.html comes after the incident, from a process of its own.
+export const REPORT = 'report.html';
+const IN_THE_MAKING = /^\.(report|manifest)-(\d+\.tmp|tries)$/;
+
+export const hasReport = (dir) => read(path.join(dir, 'incident.json')).files.some(({ name }) => name === REPORT);
+
+// Waits until the incident lists its report.
+export function waitForReport(app, dir, ms = MINUTE) {
+  return until(() => hasReport(dir), () => `${REPORT} in ${dir}; it said ${app.said()}`, ms);
+}
+
+// Checks all that every incident must be, with its report and before it. Returns
+// its parts; those of PIECES are null where there is none.
 export function checkIncident(dir) {
   assert.match(path.basename(dir), NAME);
   assert.equal(mode(dir), '700');
@@ -70,8 +81,11 @@ export function checkIncident(dir) {
   assert.ok(manifest.lag.busyMs <= manifest.lag.windowMs);
   checkTimeline(manifest);
 
-  const names = manifest.files.map((file) => file.name);
-  assert.deepEqual(readdirSync(dir).sort(), [...names, 'incident.json'].sort());
+  const all = manifest.files.map((file) => file.name);
+  const there = readdirSync(dir).filter((name) => !IN_THE_MAKING.test(name));
+  if (there.includes(REPORT) && !all.includes(REPORT)) there.splice(there.indexOf(REPORT), 1);
+  assert.deepEqual(there.sort(), [...all, 'incident.json'].sort());
+  const names = all.filter((name) => name !== REPORT);
   assert.equal(mode(path.join(dir, 'incident.json')), '600');
   for (const { name, bytes, sha256 } of manifest.files) {
     const content = readFileSync(path.join(dir, name));

@@ -18,7 +18,7 @@ let noBrowser = false;
 const ending = [];
 before(async () => {
   const { VIGIL_CACHE, VIGIL_DISTFILES, VIGIL_NO_INSTALL } = process.env;
-  made = execFileSync(path.join(top, 'deps/report.sh'), { encoding: 'utf8', env: environment({ VIGIL_CACHE, VIGIL_DISTFILES }) }).trim();
+  made = execFileSync(path.join(top, 'deps/scripts.sh'), { encoding: 'utf8', env: environment({ VIGIL_CACHE, VIGIL_DISTFILES }) }).trim();
   try {
     execFileSync(path.join(top, 'test/report/chromium.sh'), { env: environment({ VIGIL_NO_INSTALL }), stdio: ['ignore', 'ignore', 'pipe'], timeout: 280_000 });
   } catch (error) {

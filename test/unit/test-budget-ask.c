@@ -254,6 +254,39 @@ TEST(budget_ask_suppressed_are_counted_and_said) {
   CHECK_EQ(grant.suppressed, 1);  /* The one since then. */
 }
 
+/* As the fleet's budget makes it. */
+static int look(bool fleet_refused, bool again) {
+  const struct vigil__budget_request request = {
+    .ratio = 1000, .expect_bytes = 10 * MB, .again = again, .look = true,
+    .fleet_refused = fleet_refused
+  };
+
+  return vigil__budget_ask(&dir, &config, &request, &grant);
+}
+
+TEST(budget_ask_look_takes_nothing) {
+  setup();
+  CHECK_EQ(look(false, false), VIGIL__BUDGET_ALLOW);
+  CHECK_EQ(grant.slot, -1);
+  CHECK_EQ(look(false, false), VIGIL__BUDGET_ALLOW);
+  CHECK_ASK(1000, ALLOW);
+  CHECK_OP(grant.slot, >=, 0);
+  CHECK_EQ(end(true), 0);
+  /* What is refused is counted, as ever. */
+  CHECK_EQ(look(false, false), VIGIL__BUDGET_COOLDOWN);
+  pass(600);
+  CHECK_ASK(1000, ALLOW);
+  CHECK_EQ(grant.suppressed, 1);
+}
+
+TEST(budget_ask_fleet_refused) {
+  setup();
+  CHECK_EQ(look(true, false), VIGIL__BUDGET_FLEET);
+  CHECK_EQ(look(true, true), VIGIL__BUDGET_FLEET);
+  CHECK_ASK(1000, ALLOW);
+  CHECK_EQ(grant.suppressed, 1);
+}
+
 TEST(budget_ask_person) {
   setup();
   CHECK_ASK(1000, ALLOW);

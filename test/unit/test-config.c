@@ -71,6 +71,12 @@ static void check_defaults(void) {
   CHECK_EQ(c.host_captures, 2);
   CHECK_STR(c.metrics, "");
   CHECK_EQ(c.ready_after_ns, 0);
+  CHECK_EQ(c.report, 1);
+  CHECK_EQ(c.upload, 0);
+  CHECK_EQ(c.alert, 0);
+  CHECK_EQ(c.on_incident, 0);
+  CHECK_EQ(c.fleet, 0);
+  CHECK_EQ(c.ship_grace_ns, 3 * VIGIL__SEC);
 }
 
 TEST(config_defaults) {
@@ -132,6 +138,9 @@ static void check_good(void) {
     { "VIGIL_CAPTURE", "before,heap", &c.capture,
       VIGIL__CAPTURE_BEFORE | VIGIL__CAPTURE_HEAP },
     { "VIGIL_CAPTURE", "alloc,alloc", &c.capture, VIGIL__CAPTURE_ALLOC },
+    { "VIGIL_REPORT", "off", &c.report, 0 },
+    { "VIGIL_SHIP_GRACE", "0", &c.ship_grace_ns, 0 },
+    { "VIGIL_COOLDOWN", "1d", &c.cooldown_ns, 86400 * VIGIL__SEC },
     { "VIGIL_RECORDER", "off", &c.recorder, 0 },
     { "VIGIL_RECORDER_SIZE", "16MB", &c.recorder_bytes, 16 << 20 },
     { "VIGIL_RECORDER_SIZE", "1024KB", &c.recorder_bytes, 1 << 20 },
@@ -425,7 +434,13 @@ TEST(config_prints_its_table) {
     "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT", "VIGIL_LOG",
     "VIGIL_DIR", "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK",
     "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES", "VIGIL_METRICS",
-    "VIGIL_READY_AFTER", "VIGIL_CONTROL"
+    "VIGIL_READY_AFTER", "VIGIL_CONTROL",
+    "VIGIL_REPORT", "VIGIL_UPLOAD",
+    "VIGIL_UPLOAD_ENDPOINT", "VIGIL_UPLOAD_PATH_STYLE",
+    "VIGIL_UPLOAD_COMPRESS", "VIGIL_UPLOAD_RATE", "VIGIL_LINK",
+    "VIGIL_LINK_TIME", "VIGIL_ALERT", "VIGIL_ALERT_FORMAT",
+    "VIGIL_ALERT_SECRET", "VIGIL_ALERT_KEY", "VIGIL_ON_INCIDENT",
+    "VIGIL_SERVICE", "VIGIL_VERSION", "VIGIL_SHIP_GRACE", "VIGIL_FLEET"
   };
   char want[64];
   size_t i;

@@ -15,11 +15,11 @@ TEST(ledger_adds_up) {
   const struct vigil__ledger* l = vigil__ledger();
   static const int answers[] = {
     VIGIL__BUDGET_COOLDOWN, VIGIL__BUDGET_HOURLY, VIGIL__BUDGET_DISK,
-    VIGIL__BUDGET_HOST, -EACCES
+    VIGIL__BUDGET_HOST, VIGIL__BUDGET_FLEET, -EACCES
   };
   size_t i;
 
-  for (i = 0; i < 5; i++) {
+  for (i = 0; i < 6; i++) {
     vigil__ledger_asked(answers[i], false);
     vigil__ledger_asked(answers[i], true);
     CHECK_EQ(l->refused[i], 1);
@@ -27,7 +27,7 @@ TEST(ledger_adds_up) {
   }
   /* One that was refused, and is allowed now. */
   vigil__ledger_asked(VIGIL__BUDGET_ALLOW, true);
-  CHECK_EQ(l->attempted, 6);
+  CHECK_EQ(l->attempted, 7);
   vigil__ledger_ended(&incident, -EIO);
   CHECK_EQ(l->failed, 1);
   CHECK_EQ(l->written, 0);

@@ -98,7 +98,10 @@ function collect(dir, options) {
   const before = past && attempt(missing, 'before', 'the profile before', () => profile(past, functions, zeroUs, false));
   const alloc = piece('alloc', (file) => readAllocations(json(dir, file, kMaxProfile), functions));
   const stalls = piece('stalls', (file) => readStalls(json(dir, file, kMaxProfile), incident.triggered));
-  const heap = options.heap === false ? null : piece('heap', (file) => readHeap(dir, file, { budget: options.heapBudget }));
+  const heap = piece('heap', (file) => {
+    if (options.heap === false) throw new Unreadable('it was left out, because reading it ended the first try');
+    return readHeap(dir, file, { budget: options.heapBudget });
+  });
   const trees = [during, before].filter((p) => p !== null).map(({ tree }) => tree);
   return {
     version: 1, incident, missing, files: all,
@@ -109,8 +112,9 @@ function collect(dir, options) {
 }
 
 // Writes DIR/report.html, and returns { file, bytes, missing }. `page` is the page
-// without its data, which deps/report.sh makes. options.heapBudget: bytes that
-// retained sizes may take; options.heap false: the snapshot is not read. Throws only when the page cannot be written.
+// without its data, which deps/scripts.sh makes. options.heapBudget: bytes that
+// retained sizes may take; options.heap: false leaves all of the heap out. Throws
+// only when the page cannot be written.
 function report(dir, page, options = {}) {
   const data = collect(dir, options);
   const bytes = writePage(path.join(dir, 'report.html'), page, data);
@@ -123,7 +127,7 @@ function main([dir, ...more]) {
     return 2;
   }
   try {
-    const made = require('child_process').execFileSync(path.join(__dirname, '../../../deps/report.sh'),
+    const made = require('child_process').execFileSync(path.join(__dirname, '../../../deps/scripts.sh'),
                                                        { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
     const { file, bytes, missing } = report(dir, fs.readFileSync(path.join(made, 'page.html'), 'utf8'));
     console.log(`${file} ${size(bytes)}`);

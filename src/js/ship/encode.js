@@ -1,0 +1,90 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+'use strict';
+
+// A file as it is stored: compressed as a stream, the same bytes each time, so
+// that a second pass, or another process, can go on where one ended.
+
+const { createHash } = require('node:crypto');
+const fs = require('node:fs');
+const { pipeline } = require('node:stream');
+const zlib = require('node:zlib');
+
+const kSuffix = { gzip: '.gz', zstd: '.zst', off: '' };
+const kType = { gzip: 'application/gzip', zstd: 'application/zstd' };
+const kPlainType = { '.json': 'application/json', '.html': 'text/html; charset=utf-8', '.txt': 'text/plain; charset=utf-8' };
+
+// What a browser shows at once from a link stays as it is.
+function encodingOf(name, compress) {
+  return name === 'incident.json' || name.endsWith('.html') ? 'off' : compress;
+}
+
+function storedAs(name, compress) {
+  const encoding = encodingOf(name, compress);
+  return { encoding, name: name + kSuffix[encoding],
+           type: kType[encoding] ?? kPlainType[/\.\w+$/.exec(name)?.[0]] ?? 'application/octet-stream' };
+}
+
+function open(file) {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  return fs.promises.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+}
+
+// The stored bytes; `seen`, when given, is { hash, bytes } of what was read.
+function encoded(handle, encoding, seen) {
+  const source = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
+  async function* tap(chunks) {
+    for await (const chunk of chunks) {
+      if (seen) {
+        seen.hash.update(chunk);
+        seen.bytes += chunk.length;
+      }
+      yield chunk;
+    }
+  }
+  const squeeze = { gzip: () => zlib.createGzip({ level: 6 }),
+                    zstd: () => zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 3 } }) }[encoding];
+  const stages = squeeze ? [source, tap, squeeze()] : [source, tap];
+  if (!squeeze) return tap(source);
+  const last = stages.at(-1);
+  // An error destroys `last`, where the reader meets it.
+  pipeline(...stages, () => {});
+  return last;
+}
+
+// { bytes, sha256, md5, source: { bytes, sha256 } }, or null: more than `most`.
+async function measure(handle, encoding, most) {
+  const seen = { hash: createHash('sha256'), bytes: 0 };
+  const sha256 = createHash('sha256');
+  const md5 = createHash('md5');
+  let bytes = 0;
+  for await (const chunk of encoded(handle, encoding, seen)) {
+    bytes += chunk.length;
+    if (bytes > most) return null;
+    sha256.update(chunk);
+    md5.update(chunk);
+  }
+  return { bytes, sha256: sha256.digest(), md5: md5.digest(), source: { bytes: seen.bytes, sha256: seen.hash.digest('hex') } };
+}
+
+// The stored bytes in blocks of `size`, the last one shorter. A block is only
+// good until the next one is asked for.
+async function* blocks(handle, encoding, size, seen) {
+  const block = Buffer.allocUnsafe(size);
+  let used = 0;
+  for await (const chunk of encoded(handle, encoding, seen)) {
+    for (let at = 0; at < chunk.length;) {
+      const n = chunk.copy(block, used, at);
+      at += n;
+      used += n;
+      if (used === size) {
+        yield block;
+        used = 0;
+      }
+    }
+  }
+  if (used !== 0) yield block.subarray(0, used);
+}
+
+module.exports = { storedAs, open, encoded, measure, blocks };

@@ -8,6 +8,7 @@
 
 const fs = require('node:fs');
 const { HttpError } = require('./http');
+const { isRetryable } = require('./retry');
 const shared = require('./credentials_file');
 const { checked, BadUrl } = require('./url');
 const { value: xml } = require('./xml');
@@ -109,12 +110,14 @@ class Credentials {
 
   async find() {
     const failed = [];
+    let retry = false;
     for (const [name, source] of this.sources) {
       let found;
       try {
         found = await source();
       } catch (error) {
         // The text of a parser or of the system could quote what it read.
+        retry = isRetryable(error) && name !== 'the instance metadata';
         failed.push(`${name} (${error instanceof HttpError || error instanceof BadUrl ? error.message : error.code ?? error.name})`);
         // One that is configured and fails is not silently replaced by another,
         // but for the last one, which is only tried.
@@ -128,7 +131,8 @@ class Credentials {
     }
     // What is there is good until it expires.
     if (this.current !== null && this.now() < this.current.expires) return this.current;
-    throw new NoCredentials(failed.length === 0 ? 'no AWS credentials found' : `no AWS credentials: failed: ${failed.join(', ')}`);
+    const text = failed.length === 0 ? 'no AWS credentials found' : `no AWS credentials: failed: ${failed.join(', ')}`;
+    throw Object.assign(new NoCredentials(text), { retry });
   }
 }
 

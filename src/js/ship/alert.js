@@ -46,7 +46,7 @@ async function post(client, { url, format, secret }, id, body, signal) {
 
 // `state`: the marker's `alert`; `save(state)` makes it durable; `make()` the plain
 // alert. Returns the new state; its `error` is new if `said` should be told.
-async function send({ config, client, facts, state, save, make, signal, policy, now = Date.now() }) {
+async function send({ config, client, facts, state = {}, save, make, signal, policy, now = Date.now() }) {
   const { format, alert: url, secret, routingKey } = config;
   if (isOver(state)) return state;
   if (state.state === 'sending' && !kDrops.has(format)) {

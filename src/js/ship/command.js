@@ -50,7 +50,7 @@ function once(command, manifest, env, mostMs) {
   });
 }
 
-async function run({ command, env, facts, manifest, state, save, signal, policy, mostMs = kMostMs }) {
+async function run({ command, env, facts, manifest, state = {}, save, signal, policy, mostMs = kMostMs }) {
   if (isOver(state)) return state;
   if (state.state === 'running') return { state: 'unknown', error: 'the helper ended while it ran; it is not run again' };
   save({ state: 'running', at: new Date().toISOString() });

@@ -18,6 +18,7 @@ const kPolicy = { tries: 8, totalMs: 120_000 };
 // A reason why this one file cannot be shipped; others may.
 class BadFile extends Error {}
 
+const changed = () => new BadFile('it is not what incident.json lists');
 const unquote = (etag) => (typeof etag === 'string' ? etag.replace(/^(W\/)?"|"$/g, '') : '');
 const isMd5 = (etag) => /^[0-9a-f]{32}$/i.test(etag);
 
@@ -50,9 +51,11 @@ class Uploader {
     try {
       if (!(await handle.stat()).isFile()) throw new BadFile('it is no plain file');
       const sums = await measure(handle, encoding, this.single);
+      const isListed = ({ source }) => !sha256 || source.sha256 === sha256;
+      if (sums && !isListed(sums)) throw changed();
       const done = sums ? await this.whole(handle, encoding, key, type, sums)
         : await this.parts(handle, encoding, key, type);
-      if (sha256 && done.source.sha256 !== sha256) throw new BadFile('it is not what incident.json lists');
+      if (!isListed(done)) throw changed();
       return { name, key, encoding, type, bytes: done.source.bytes, sha256: done.source.sha256,
                storedBytes: done.bytes, etag: done.etag, proof: done.proof, seen: done.seen };
     } finally {

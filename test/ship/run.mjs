@@ -1,0 +1,14 @@
+// Copyright Node Vigil contributors.
+// SPDX-License-Identifier: MIT
+
+// Runs one task of src/js/ship in a process of its own and prints what comes of
+// it: run.mjs SHIP.JS TASK DIR POLICY, all but the last as the helper gets them.
+
+import { createRequire } from 'node:module';
+
+const [file, task, dir, policy] = process.argv.slice(2);
+const log = [];
+const ship = createRequire(import.meta.url)(file);
+const result = await ship[task]({ dir, env: process.env, log: (line) => { log.push(line); console.error(line); },
+                                  policy: policy && JSON.parse(policy) });
+console.log(JSON.stringify({ result, log, rssMax: process.resourceUsage().maxRSS }));

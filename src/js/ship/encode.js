@@ -31,26 +31,33 @@ function open(file) {
   return fs.promises.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 }
 
+const kRead = 256 * 1024;
+
+// The file from its beginning, however often. A read stream would close it.
+async function* contents(handle, seen) {
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(kRead), position });
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    const chunk = buffer.subarray(0, bytesRead);
+    if (seen) {
+      seen.hash.update(chunk);
+      seen.bytes += bytesRead;
+    }
+    yield chunk;
+  }
+}
+
+const kZstd = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 3 } };
+
 // The stored bytes; `seen`, when given, is { hash, bytes } of what was read.
 function encoded(handle, encoding, seen) {
-  const source = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
-  async function* tap(chunks) {
-    for await (const chunk of chunks) {
-      if (seen) {
-        seen.hash.update(chunk);
-        seen.bytes += chunk.length;
-      }
-      yield chunk;
-    }
-  }
-  const squeeze = { gzip: () => zlib.createGzip({ level: 6 }),
-                    zstd: () => zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 3 } }) }[encoding];
-  const stages = squeeze ? [source, tap, squeeze()] : [source, tap];
-  if (!squeeze) return tap(source);
-  const last = stages.at(-1);
-  // An error destroys `last`, where the reader meets it.
-  pipeline(...stages, () => {});
-  return last;
+  const source = contents(handle, seen);
+  if (encoding === 'off') return source;
+  const squeezed = encoding === 'gzip' ? zlib.createGzip({ level: 6 }) : zlib.createZstdCompress(kZstd);
+  // An error destroys `squeezed`, where the reader meets it.
+  pipeline(source, squeezed, () => {});
+  return squeezed;
 }
 
 // { bytes, sha256, md5, source: { bytes, sha256 } }, or null: more than `most`.

@@ -70,20 +70,20 @@ class Uploader {
       const proven = proof(answer, sums);
       if (proven === null) throw unproven();
       const etag = unquote(answer.headers.etag);
-      return { ...sums, etag, proof: proven, seen: await this.look(key, sums.bytes, etag, sums) };
+      return { ...sums, proof: proven, ...await this.look(key, sums.bytes, etag, sums) };
     });
   }
 
-  // Whether it is there by a request of its own: 'head', or 'put' where reading
-  // is not allowed and the answer to the upload has to do.
+  // Whether it is there by a request of its own: `seen` is 'head', or 'put' where
+  // reading is not allowed and the answer to the upload has to do.
   async look(key, bytes, etag, sums) {
     const { status, headers } = await this.store.head(key, this.signal);
-    if (status === 403) return 'put';
+    if (status === 403) return { seen: 'put', etag };
     if (status === 404) throw new HttpError('the store does not have what it took', { retry: true });
     if (Number(headers['content-length']) !== bytes || (etag && unquote(headers.etag) !== etag)) throw unproven();
     const sha256 = headers['x-amz-checksum-sha256'];
     if (sums && sha256 !== undefined && sha256 !== sums.sha256.toString('base64')) throw unproven();
-    return 'head';
+    return { seen: 'head', etag: unquote(headers.etag) };
   }
 
   async parts(handle, encoding, key, type) {
@@ -163,10 +163,10 @@ class Uploader {
         }
         etag = expected;
       }
-      const seen = await this.look(key, bytes, etag);
-      const whole = etag.toLowerCase() === expected;
-      if (!whole && seen !== 'head') throw unproven();
-      return { etag, proof: parts.every(({ proven }) => proven === 'sha256') ? 'sha256' : 'md5', seen };
+      // Some stores tell it only when they are asked again.
+      const found = await this.look(key, bytes, etag);
+      if (found.etag.toLowerCase() !== expected && found.seen !== 'head') throw unproven();
+      return { ...found, proof: parts.every(({ proven }) => proven === 'sha256') ? 'sha256' : 'md5' };
     });
   }
 }

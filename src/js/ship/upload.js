@@ -118,6 +118,7 @@ class Uploader {
     }
     const source = { hash: createHash('sha256'), bytes: 0 };
     const etags = createHash('md5');
+    const resumed = begun.parts.length;
     let bytes = 0;
     let number = 0;
     for await (const block of blocks(handle, encoding, begun.part, source)) {
@@ -135,7 +136,7 @@ class Uploader {
       this.spool.set(key, begun);
     }
     const expected = `${etags.digest('hex')}-${number}`;
-    const done = await this.finish(key, begun, bytes, expected);
+    const done = await this.finish(key, begun, bytes, expected, resumed === number);
     this.spool.set(key, undefined);
     return { ...done, bytes, source: { bytes: source.bytes, sha256: source.hash.digest('hex') } };
   }
@@ -149,18 +150,19 @@ class Uploader {
   }
 
   // Each part was proven; the whole is if it has their size and their checksum.
-  async finish(key, { id, parts }, bytes, expected) {
-    let tried = false;
+  // `tried`: somebody may have done so, whose answer or marker was lost.
+  async finish(key, { id, parts }, bytes, expected, tried) {
     return this.retrying(async () => {
       let etag;
       try {
         etag = unquote(await this.store.complete(key, id, parts, this.signal));
       } catch (error) {
-        // The answer to the first try may have been lost: then it is there.
         if (!tried || error.s3 !== 'NoSuchUpload') {
           tried ||= isRetryable(error);
           throw error;
         }
+        const { status } = await this.store.head(key, this.signal);
+        if (status !== 200) throw error;
         etag = expected;
       }
       // Some stores tell it only when they are asked again.

@@ -91,7 +91,7 @@ function dateOf(name) {
 // What is listed, the report even if it is not, and the manifest itself, last:
 // with it the incident in the store is whole.
 function files(dir, name, listed) {
-  const out = (Array.isArray(listed) ? listed : []).filter((f) => kFile.test(f?.name) && f.name !== kManifest && f.name !== kMarker)
+  const out = (Array.isArray(listed) ? listed : []).filter((f) => typeof f?.name === 'string' && kFile.test(f.name) && f.name !== kManifest && f.name !== kMarker)
     .slice(0, 100).map((f) => ({ name: f.name, bytes: number(f.bytes), sha256: /^[0-9a-f]{64}$/.test(f.sha256) ? f.sha256 : null }));
   const report = 'report.html';
   if (!out.some((f) => f.name === report) && fs.existsSync(path.join(dir, name, report))) {

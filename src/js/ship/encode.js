@@ -33,10 +33,13 @@ function open(file) {
 
 const kRead = 256 * 1024;
 
-// The file from its beginning, however often. A read stream would close it.
-async function* contents(handle, seen) {
-  for (let position = 0; ;) {
-    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(kRead), position });
+// The file from its beginning, however often: a read stream would close it. With
+// `again` a chunk is only good until the next but one is asked for, which spares
+// the garbage collector all the file.
+async function* contents(handle, seen, again) {
+  const buffers = again ? [Buffer.allocUnsafe(kRead), Buffer.allocUnsafe(kRead)] : [];
+  for (let position = 0, n = 0; ; n++) {
+    const { bytesRead, buffer } = await handle.read({ buffer: buffers[n & 1] ?? Buffer.allocUnsafe(kRead), position });
     if (bytesRead === 0) return;
     position += bytesRead;
     const chunk = buffer.subarray(0, bytesRead);
@@ -51,8 +54,9 @@ async function* contents(handle, seen) {
 const kZstd = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 3 } };
 
 // The stored bytes; `seen`, when given, is { hash, bytes } of what was read.
-function encoded(handle, encoding, seen) {
-  const source = contents(handle, seen);
+function encoded(handle, encoding, { seen, again } = {}) {
+  // Compressors have taken a chunk as large as this before they ask for the next.
+  const source = contents(handle, seen, again || encoding !== 'off');
   if (encoding === 'off') return source;
   const squeezed = encoding === 'gzip' ? zlib.createGzip({ level: 6 }) : zlib.createZstdCompress(kZstd);
   // An error destroys `squeezed`, where the reader meets it.
@@ -66,7 +70,7 @@ async function measure(handle, encoding, most) {
   const sha256 = createHash('sha256');
   const md5 = createHash('md5');
   let bytes = 0;
-  for await (const chunk of encoded(handle, encoding, seen)) {
+  for await (const chunk of encoded(handle, encoding, { seen, again: true })) {
     bytes += chunk.length;
     if (bytes > most) return null;
     sha256.update(chunk);
@@ -80,7 +84,7 @@ async function measure(handle, encoding, most) {
 async function* blocks(handle, encoding, size, seen) {
   const block = Buffer.allocUnsafe(size);
   let used = 0;
-  for await (const chunk of encoded(handle, encoding, seen)) {
+  for await (const chunk of encoded(handle, encoding, { seen, again: true })) {
     for (let at = 0; at < chunk.length;) {
       const n = chunk.copy(block, used, at);
       at += n;

@@ -7,7 +7,7 @@
 # Alertmanager, with the libraries that this machine does not have. Unpacked into
 # the cache and not installed, as that would start services.
 set -euo pipefail
-packages="radosgw ceph-mon ceph-osd awscli s3cmd prometheus-alertmanager"
+packages="radosgw ceph-mon ceph-osd awscli s3cmd prometheus-alertmanager openssl"
 folder=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}/ship-debian
 
 die() { echo "ship: $*" >&2; exit 1; }

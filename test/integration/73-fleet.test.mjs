@@ -77,13 +77,21 @@ describe('slots', { concurrency: 2 }, () => {
     for (let n = 0; n < 5; n++) answers.push(await claim());
     assert.deepEqual(answers, ['yes', 'yes', 'yes', 'no', 'no']);
     const asked = s.requests.length;
-    // It is known in this directory that all are taken.
+    // It is known in this directory that all are taken; elsewhere it is seen.
     assert.equal(await claim(), 'no');
     assert.equal(s.requests.length, asked);
+    const elsewhere = temporary(t);
+    writeFileSync(path.join(elsewhere, 'fleet.json'), JSON.stringify({ probe: cached(dir).probe }));
+    assert.equal(await claim({ dir: elsewhere }), 'no');
+    assert.deepEqual(s.requests.slice(asked).map(({ method }) => method), ['HEAD']);
+    s.options.head = false;
+    assert.equal(await claim({ dir: elsewhere, env: { ...env, VIGIL_VERSION: '1.4' } }), 'yes');
+    s.options.head = true;
     assert.equal(await claim({ env: { ...env, VIGIL_VERSION: '1.3' } }), 'yes');
     assert.equal(await claim({ env: { ...env, VIGIL_FLEET: '1/1m' } }), 'yes');
-    const slots = [...s.objects.keys()].filter((key) => !key.includes('probe'));
-    for (const key of slots) assert.match(key, /^\/bucket\/pre\/fleet\/shop\/1\.[23]\/\d{8}T\d{6}Z\/[012]$/);
+    const slots = [...s.objects.keys()].filter((key) => !/probe|full$/.test(key));
+    assert.equal(slots.length, 6);
+    for (const key of slots) assert.match(key, /^\/bucket\/pre\/fleet\/shop\/1\.[234]\/\d{8}T\d{6}Z\/[012]$/);
     assert.equal(cached(dir).probe.honest, true);
   });
 
@@ -97,7 +105,7 @@ describe('slots', { concurrency: 2 }, () => {
     });
     const answers = await Promise.all(dirs.map((own) => ship.claim({ dir: own, env, log() {}, mostMs: 120_000 })));
     assert.deepEqual([answers.filter((a) => a === 'yes').length, answers.filter((a) => a === 'no').length], [7, 93]);
-    assert.equal([...s.objects.keys()].filter((key) => !key.includes('probe')).length, 7);
+    assert.equal([...s.objects.keys()].filter((key) => /\/\d$/.test(key)).length, 7);
   });
 
   test('a conflict is asked again; one that lasts is lost', async (t) => {

@@ -14,6 +14,7 @@ const { join, part } = require('./identity');
 const state = require('./state');
 
 const kFile = 'fleet.json';
+const kFull = 'full';
 const kProbeMs = 24 * 3_600_000;
 const kJitterMs = 250;
 const kAtOnce = 4;                // Requests that race for the probe's object.
@@ -102,18 +103,26 @@ class Fleet {
     return new Date(at).toISOString().replace(/[:-]|\.\d{3}/g, '');
   }
 
+  // Whether somebody found all slots taken: one look instead of one try for each.
+  // Who may not read, or meets a store in trouble, tries.
+  async isFull(folder, signal) {
+    const { status } = await this.store.head(join(folder, kFull), signal).catch(() => ({}));
+    return status === 200;
+  }
+
   // 'yes': a slot is ours; 'no': all are taken; 'local': not to be had.
   async claim(signal) {
     if (!await this.probe(signal)) return 'local';
     // Those who trip together do not ask together.
     await sleep(Math.random() * kJitterMs, signal);
     const folder = join(this.folder, this.bucket());
-    if (this.read().full === folder) return 'no';
+    if (this.read().full === folder || (this.slots > 1 && await this.isFull(folder, signal))) return 'no';
     for (const slot of shuffled(this.slots)) {
       if (await insist(this.store, join(folder, String(slot)), signal) === 'made') return 'yes';
     }
-    // Others in this directory need not ask.
+    // Others in this directory need not ask, others elsewhere not each slot.
     this.keep({ full: folder });
+    if (this.slots > 1) await create(this.store, join(folder, kFull), signal).catch(() => {});
     return 'no';
   }
 }

@@ -111,6 +111,7 @@ describe('names', () => {
       [{}, path.join(packaged, 'a/b'), ['@acme/shop', '3.1.4']],
       [{ VIGIL_SERVICE: 'a' }, packaged, ['a', 'unknown']],
       [{ npm_package_name: 'n', npm_package_version: '2' }, empty, ['n', '2']],
+      [{}, null, ['unknown', 'unknown']],
     ]) assert.deepEqual(Object.values(who(env, cwd)), expected);
   });
 

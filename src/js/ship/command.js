@@ -21,12 +21,11 @@ function environment(env, facts, manifest) {
   return own;
 }
 
-// What it prints goes where the helper's own output goes, but nowhere if that is
-// the protocol with the program: only stderr is passed on.
+// What it prints goes nowhere: the helper's own output is a protocol.
 function once(command, manifest, env, mostMs) {
   return new Promise((resolve, reject) => {
     const child = spawn('/bin/sh', ['-c', `${command} "$1"`, 'vigil', manifest],
-                        { env, stdio: ['ignore', 'ignore', 'inherit'], detached: true });
+                        { env, stdio: 'ignore', detached: true });
     let late = false;
     const timer = setTimeout(() => {
       late = true;

@@ -23,8 +23,18 @@ function attributes(text = '') {
   return out;
 }
 
+// Of the program that started the helper, which itself works elsewhere.
+function programDirectory() {
+  try {
+    return fs.readlinkSync(`/proc/${process.ppid}/cwd`);
+  } catch {
+    return null;  // It has ended.
+  }
+}
+
 // The nearest package.json from the working directory up.
 function packageOf(from) {
+  if (from === null) return {};
   for (let dir = from, n = 0; n < 32; n++, dir = path.dirname(dir)) {
     try {
       const file = path.join(dir, 'package.json');
@@ -42,7 +52,7 @@ function packageOf(from) {
 
 const text = (v) => (typeof v === 'string' && v.trim() !== '' ? v.trim().slice(0, 200) : undefined);
 
-function who(env, cwd = process.cwd()) {
+function who(env, cwd = programDirectory()) {
   const otel = attributes(env.OTEL_RESOURCE_ATTRIBUTES);
   const named = text(env.VIGIL_SERVICE) ?? text(env.OTEL_SERVICE_NAME) ?? text(otel['service.name']);
   const versioned = text(env.VIGIL_VERSION) ?? text(otel['service.version']);

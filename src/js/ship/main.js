@@ -28,7 +28,7 @@ const { Spool } = require('./spool');
 const { Uploader } = require('./upload');
 
 const kWaitMs = 15 * 60_000;      // For who ships the same directory.
-const kClaimMs = 1_800;           // The caller gives 2 s.
+const kClaimMs = 1_500;           // The caller gives 2 s, with our start.
 const kProbeMs = 15_000;
 
 const pending = (dir) => list(dir).filter((name) => !isDone(dir, name));

@@ -291,14 +291,15 @@ describe('what is told', () => {
     const a = alert(t, { manifest: { headline: `<!channel> & ${'long '.repeat(100)}`, cause: { class: 'js', text: '<b>'.repeat(300) } },
                          evidence: Array.from({ length: 60 }, (_, n) => ({ name: `f${n}`, object: 'o', link: `https://s3/${'x'.repeat(400)}` })) });
     const { text, blocks } = slack(a);
-    assert.ok(text.length <= 3000 && text.startsWith('&lt;!channel&gt; &amp;'));
+    assert.ok(text.length <= 3000 && text.startsWith('shop: &lt;!channel&gt; &amp;'));
     assert.ok(blocks.length <= 50);
     for (const b of blocks) {
       if (b.type === 'header') assert.ok(b.text.text.length <= 150);
       else if (b.text) assert.ok(b.text.text.length <= 3000);
     }
-    const links = blocks.find((b) => b.text?.text.includes('https://s3/'));
-    for (const line of links.text.text.split('\n')) assert.match(line, /^<https:\/\/s3\/x{400}\|f\d+>$/);
+    const lines = blocks.filter((b) => b.text?.text.includes('https://s3/')).flatMap((b) => b.text.text.split('\n'));
+    assert.equal(lines.length, 60);
+    for (const line of lines) assert.match(line, /^<https:\/\/s3\/x{400}\|f\d+>$/);
     assert.doesNotMatch(JSON.stringify(blocks.slice(1, 3)), /<!channel>|<b>/);
   });
 

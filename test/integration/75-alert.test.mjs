@@ -26,7 +26,7 @@ describe('an alert', { concurrency: 2 }, () => {
     const { dir, hook, env } = await scene(t, { VIGIL_ALERT_FORMAT: 'slack' });
     await run(t, dir, env);
     const [{ json }] = hook.got;
-    assert.match(json.text, /^event loop lag p99 is 380 ms .* cause: js \(JavaScript ran in 86 % of 44 samples\)$/);
+    assert.match(json.text, /^shop: event loop lag p99 is 380 ms .* cause: js \(JavaScript ran in 86 % of 44 samples\)$/);
     assert.equal(json.blocks[0].text.text, 'shop: event loop lag p99 is 380 ms over the last 10.0 s (limit 50 ms, main thread)');
     assert.match(JSON.stringify(json.blocks), /p99 380 ms, longest 412 ms, busy 94 %, GC 3 %.*p99 4 ms, longest 9 ms, busy 40 %, GC 1 %.*2 suppressed before/);
   });

@@ -10,15 +10,27 @@ const { clip, phrase, summary, where } = require('./body');
 // Slack's mark-up has three special characters.
 const slackText = (text) => text.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]);
 
+const kSection = 2900;   // Of 3,000 characters that Slack takes...
+const kSections = 20;    // ...and of 50 blocks.
+
+// Links, in as many blocks as they need: with a session token one has 2,000
+// characters. They are never cut in the middle.
+function slackLinks(evidence) {
+  const sections = [];
+  for (const { name, link, object } of evidence) {
+    const plain = `\`${slackText(object)}\``;
+    const linked = link && `<${link.replace(/[<>|]/g, encodeURIComponent)}|${slackText(name)}>`;
+    const line = linked && linked.length <= kSection ? linked : plain;
+    if (sections.length !== 0 && sections.at(-1).length + line.length < kSection) sections.push(`${sections.pop()}\n${line}`);
+    else sections.push(line);
+  }
+  return sections.slice(0, kSections).map((text) => ({ type: 'section', text: { type: 'mrkdwn', text } }));
+}
+
 function slack(alert) {
-  const links = alert.evidence.map(({ name, link, object }) => (link
-    ? `<${link.replace(/[<>|]/g, encodeURIComponent)}|${slackText(name)}>` : `\`${slackText(object)}\``));
   const field = (name, value) => ({ type: 'mrkdwn', text: clip(`*${name}*\n${slackText(String(value))}`, 2000) });
-  const lines = [];
-  // Links are never cut in the middle.
-  for (const line of links) if (lines.join('\n').length + line.length < 2900) lines.push(line);
   return {
-    text: clip(slackText(summary(alert)), 3000),
+    text: clip(slackText(`${alert.service}: ${summary(alert)}`), 3000),
     unfurl_links: false,
     blocks: [
       { type: 'header', text: { type: 'plain_text', text: clip(`${alert.service}: ${alert.headline}`, 150) } },
@@ -27,7 +39,7 @@ function slack(alert) {
         field('Service', `${alert.service} ${alert.version}`), field('Host', `${alert.host}, process ${alert.pid}, ${alert.thread.name}`),
         field('During', phrase(alert.during)), field('Before', phrase(alert.before)),
       ] },
-      ...(lines.length === 0 ? [] : [{ type: 'section', text: { type: 'mrkdwn', text: lines.join('\n') } }]),
+      ...slackLinks(alert.evidence),
       { type: 'context', elements: [{ type: 'mrkdwn', text: clip(slackText(
         `${where(alert)} ${alert.suppressed} suppressed before. ${alert.triggered}, ${alert.incident}`), 2000) }] },
     ],

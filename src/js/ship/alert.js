@@ -9,7 +9,7 @@
 const { createHmac } = require('node:crypto');
 const formats = require('./formats');
 const { HttpError } = require('./http');
-const { isRetryable, isUnknown, retrying } = require('./retry');
+const { isRetryable, isUnknown, reasonOf, retrying } = require('./retry');
 
 const kPolicy = { tries: 6, totalMs: 60_000 };
 const kRuns = 3;
@@ -64,7 +64,7 @@ async function send({ config, client, facts, state = {}, save, make, signal, pol
     // A status is an answer, but 502 and 504 are those of somebody in between.
     const unknown = !kDrops.has(format) && (isUnknown(error) || error.status === 502 || error.status === 504);
     const final = error.status >= 300 && error.status < 500 && !isRetryable(error);
-    return { ...sending, ...(final && { runs: kRuns }), state: unknown ? 'unknown' : 'failed', error: error.message };
+    return { ...sending, ...(final && { runs: kRuns }), state: unknown ? 'unknown' : 'failed', error: reasonOf(error) };
   }
 }
 

@@ -132,7 +132,7 @@ class Credentials {
     // What is there is good until it expires.
     if (this.current !== null && this.now() < this.current.expires) return this.current;
     const text = failed.length === 0 ? 'no AWS credentials found' : `no AWS credentials: failed: ${failed.join(', ')}`;
-    throw Object.assign(new NoCredentials(text), { retry });
+    throw Object.assign(new NoCredentials(text), { retry, told: true });
   }
 }
 

@@ -17,7 +17,7 @@ const kMostAnswer = 256 * 1024;
 class HttpError extends Error {
   constructor(message, members) {
     super(message);
-    Object.assign(this, members);
+    Object.assign(this, members, { told: true });
   }
 }
 
@@ -82,7 +82,7 @@ class Client {
         else socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', ready);
       });
       req.setTimeout(this.idleMs, () => fail(timeout()));
-      req.once('error', fail);
+      req.on('error', fail);
       req.once('response', (res) => {
         ready();
         const parts = [];
@@ -92,7 +92,7 @@ class Client {
           if (bytes > mostAnswer) fail(new HttpError('the answer is too long', { status: res.statusCode, retry: false }));
           else parts.push(chunk);
         });
-        res.once('error', fail);
+        res.on('error', fail);
         res.once('end', () => {
           clearTimeout(connecting);
           ended?.removeEventListener('abort', stop);

@@ -23,6 +23,7 @@ const { list } = require('./incident');
 const lock = require('./lock');
 const { One, isDone } = require('./one');
 const { Rate } = require('./rate');
+const { reasonOf } = require('./retry');
 const { Store } = require('./s3');
 const { Spool } = require('./spool');
 const { Uploader } = require('./upload');
@@ -127,7 +128,7 @@ async function fleet({ dir, env, log = () => {} }, mostMs, none, late, work) {
       new Promise((done) => { timer = setTimeout(done, mostMs, late); }),
     ]));
   } catch (error) {
-    log(`the fleet budget cannot be asked: ${error.message}`);
+    log(`the fleet budget cannot be asked: ${reasonOf(error)}`);
     return late;
   } finally {
     clearTimeout(timer);

@@ -14,6 +14,7 @@ const command = require('./command');
 const { folder } = require('./identity');
 const { facts: factsOf, kManifest, kMarker } = require('./incident');
 const links = require('./links');
+const { reasonOf } = require('./retry');
 const state = require('./state');
 const { BadFile } = require('./upload');
 
@@ -90,8 +91,8 @@ class One {
         const own = error instanceof BadFile || error.code === 'ENOENT' || error.code === 'ELOOP';
         if (!own) {
           // The others would only meet the same.
-          if (error.status !== 400 && error.status !== 413) this.run.storeError = error.message;
-          return this.failed(`not uploaded: ${error.message}`);
+          if (error.status !== 400 && error.status !== 413) this.run.storeError = reasonOf(error);
+          return this.failed(`not uploaded: ${reasonOf(error)}`);
         }
         marker.missing.push({ name: file.name, error: error instanceof BadFile ? error.message : 'it cannot be opened' });
       }

@@ -31,6 +31,14 @@ const isRetryable = (error) => error.retry ?? (kStatus.has(error.status) || kNet
 // Whether the other side may have done what was asked, as far as is known here.
 const isUnknown = (error) => error.status === undefined && !kBefore.has(error.code) && error.sent !== false;
 
+// What may be told of an error: our own words, and of others' only which it was,
+// as their texts can quote what they were given.
+function reasonOf(error) {
+  if (error.told) return error.message;
+  if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'it took too long';
+  return `an error (${error.code ?? error.name})`;
+}
+
 function sleep(ms, signal) {
   return new Promise((done, fail) => {
     if (signal?.aborted) return fail(signal.reason);
@@ -65,4 +73,4 @@ async function retrying(work, { policy = {}, signal, wanted = isRetryable } = {}
   }
 }
 
-module.exports = { kPolicy, backoff, after, isRetryable, isUnknown, sleep, retrying };
+module.exports = { kPolicy, backoff, after, isRetryable, isUnknown, reasonOf, sleep, retrying };

@@ -17,6 +17,8 @@ const kFile = 'fleet.json';
 const kFull = 'full';
 const kProbeMs = 24 * 3_600_000;
 const kJitterMs = 250;
+const kScouts = 0.1;
+const kPatienceMs = 500;
 const kAtOnce = 4;                // Requests that race for the probe's object.
 const kConflicts = 6;
 
@@ -106,7 +108,9 @@ class Fleet {
   // Whether somebody found all slots taken: one look instead of one try for each.
   // Who may not read, or meets a store in trouble, tries.
   async isFull(folder, signal) {
+    if (this.slots === 1 || this.blind) return false;
     const { status } = await this.store.head(join(folder, kFull), signal).catch(() => ({}));
+    this.blind = status === 403;
     return status === 200;
   }
 
@@ -116,9 +120,15 @@ class Fleet {
     // Those who trip together do not ask together.
     await sleep(Math.random() * kJitterMs, signal);
     const folder = join(this.folder, this.bucket());
-    if (this.read().full === folder || (this.slots > 1 && await this.isFull(folder, signal))) return 'no';
+    if (this.read().full === folder || await this.isFull(folder, signal)) return 'no';
+    let tries = 0;
     for (const slot of shuffled(this.slots)) {
       if (await insist(this.store, join(folder, String(slot)), signal) === 'made') return 'yes';
+      // When many trip at once most of them let a few find out.
+      if (++tries === 1 && this.slots > 2 && !this.blind && Math.random() > kScouts) {
+        await sleep(kPatienceMs * (1 + Math.random()) / 2, signal);
+        if (await this.isFull(folder, signal)) return 'no';
+      }
     }
     // Others in this directory need not ask, others elsewhere not each slot.
     this.keep({ full: folder });

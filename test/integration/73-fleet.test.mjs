@@ -108,6 +108,23 @@ describe('slots', { concurrency: 2 }, () => {
     assert.equal([...s.objects.keys()].filter((key) => /\/\d$/.test(key)).length, 7);
   });
 
+  test('no time to ask for all: somebody has the others', async (t) => {
+    const { s, claim, probe } = await scene(t, { fleet: '5/1h' });
+    await probe();
+    assert.equal(await claim(), 'yes');
+    const [won] = [...s.objects.keys()].filter((key) => /\/\d$/.test(key));
+    // From the second slot on, and when asked whether all are taken, it is silent.
+    let n = 0;
+    s.options.fault = ({ method, key }) => {
+      if (method === 'HEAD') return { status: 404 };
+      if (n++ === 0) s.objects.set(key, s.objects.get(won));
+      return n === 1 ? null : { hang: true };
+    };
+    assert.equal(await claim({ mostMs: 1500 }), 'no');
+    s.options.fault = () => ({ hang: true });
+    assert.equal(await claim({ mostMs: 300 }), 'local');
+  });
+
   test('a conflict is asked again; one that lasts is lost', async (t) => {
     const { s, claim, probe } = await scene(t, { fleet: '1/1h' });
     await probe();

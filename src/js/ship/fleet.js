@@ -19,6 +19,7 @@ const kProbeMs = 24 * 3_600_000;
 const kJitterMs = 250;
 const kScouts = 0.1;
 const kPatienceMs = 500;
+const kSlowMs = 100;
 const kAtOnce = 4;                // Requests that race for the probe's object.
 const kConflicts = 6;
 
@@ -63,6 +64,7 @@ async function isHonest(store, folder, signal) {
 class Fleet {
   constructor({ dir, store, config, who, say }) {
     Object.assign(this, { dir, store, say, ...config.fleet });
+    this.taken = 0;               // Slots that were found to be.
     this.folder = join(config.upload.prefix, 'fleet', part(who.service), part(who.version));
   }
 
@@ -114,6 +116,14 @@ class Fleet {
     return status === 200;
   }
 
+  // When there was no time to ask for each slot: the store is there, and others have
+  // some; that is a budget at work.
+  late() {
+    if (this.taken > 0) return 'no';
+    this.say('the fleet budget cannot be asked: no answer in time');
+    return 'local';
+  }
+
   // 'yes': a slot is ours; 'no': all are taken; 'local': not to be had.
   async claim(signal) {
     if (!await this.probe(signal)) return 'local';
@@ -121,14 +131,20 @@ class Fleet {
     await sleep(Math.random() * kJitterMs, signal);
     const folder = join(this.folder, this.bucket());
     if (this.read().full === folder || await this.isFull(folder, signal)) return 'no';
-    let tries = 0;
+    const scout = this.slots <= 2 || Math.random() < kScouts;
+    let patience = kPatienceMs;
     for (const slot of shuffled(this.slots)) {
+      const began = performance.now();
       if (await insist(this.store, join(folder, String(slot)), signal) === 'made') return 'yes';
-      // When many trip at once most of them let a few find out.
-      if (++tries === 1 && this.slots > 2 && !this.blind && Math.random() > kScouts) {
-        await sleep(kPatienceMs * (1 + Math.random()) / 2, signal);
+      this.taken++;
+      // When many trip at once most of them let a few find out, and a store that is
+      // slow to answer gets time.
+      const took = performance.now() - began;
+      if (!scout && !this.blind && (this.taken === 1 || took > kSlowMs)) {
+        await sleep(Math.max(patience, 2 * took) * (1 + Math.random()) / 2, signal);
         if (await this.isFull(folder, signal)) return 'no';
       }
+      patience = 0;
     }
     // Others in this directory need not ask, others elsewhere not each slot.
     this.keep({ full: folder });

@@ -112,8 +112,8 @@ async function ship({ dir, env, log, signal, policy }) {
 }
 
 // Runs `work(fleet, signal)` for at most `mostMs`; `none` when there is no such
-// budget, `late` when nothing came of it.
-async function fleet({ dir, env, log = () => {} }, mostMs, none, late, work) {
+// budget, `unknown` when it cannot be asked, `late(fleet)` when time is over.
+async function fleet({ dir, env, log = () => {} }, mostMs, { none, unknown, late }, work) {
   const settings = config.read(env, log);
   if (!settings.fleet) return none;
   if (!settings.upload) {
@@ -121,23 +121,27 @@ async function fleet({ dir, env, log = () => {} }, mostMs, none, late, work) {
     return none;
   }
   const ended = AbortSignal.timeout(mostMs);
+  let it = null;
   let timer;
   try {
-    return await connected(env, settings, { connectMs: mostMs, idleMs: mostMs }, (store) => Promise.race([
-      work(new Fleet({ dir, store, config: settings, who: who(env), say: log }), ended),
-      new Promise((done) => { timer = setTimeout(done, mostMs, late); }),
-    ]));
+    return await connected(env, settings, { connectMs: mostMs, idleMs: mostMs }, (store) => {
+      it = new Fleet({ dir, store, config: settings, who: who(env), say: log });
+      // Whatever does not heed the signal.
+      return Promise.race([work(it, ended), new Promise((done) => { timer = setTimeout(() => done(late(it)), mostMs + 100); })]);
+    });
   } catch (error) {
+    if (ended.aborted && it !== null) return late(it);
     log(`the fleet budget cannot be asked: ${reasonOf(error)}`);
-    return late;
+    return unknown;
   } finally {
     clearTimeout(timer);
   }
 }
 
-const claim = (options) => fleet(options, options.mostMs ?? kClaimMs, 'local', 'local', (it, signal) => it.claim(signal));
+const claim = (options) => fleet(options, options.mostMs ?? kClaimMs, { none: 'local', unknown: 'local', late: (it) => it.late() },
+                                 (it, signal) => it.claim(signal));
 
-const probe = (options) => fleet(options, kProbeMs, 'off', 'unknown',
+const probe = (options) => fleet(options, kProbeMs, { none: 'off', unknown: 'unknown', late: () => 'unknown' },
                                  async (it, signal) => (await it.probe(signal) ? 'honest' : 'lies'));
 
 module.exports = { ship, claim, probe };

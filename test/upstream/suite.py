@@ -119,7 +119,8 @@ def sample(names):
 def isolated():
     """Its own network and processes: no ports are shared, nothing stays."""
     ways = (['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc',
-             'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'], [])
+             # Not exec: the shell stays as the init that collects orphans.
+             'sh', '-c', 'ip link set lo up || exit; "$@"; exit $?', 'sh'], [])
     for way in ways:
         try:
             if subprocess.run(way + ['true'], capture_output=True).returncode == 0:
@@ -359,7 +360,7 @@ def main():
     print('%d tests, %d of them to run, results in %s' % (len(names), len(left), folder), flush=True)
     # Chunks take their tests from all over the list, so that each takes about
     # as long as the others.
-    size = 40 * args.j
+    size = 100 * args.j
     count = max(1, -(-len(left) // size))
     for n in range(count):
         if out_of_time():

@@ -26,13 +26,34 @@ export WORK=$cache/upstream PREFIX=$cache/upstream/prefix DISTFILES=$cache/distf
 mkdir -p "$WORK"
 exec 9> "$WORK/lock"
 flock -n 9 || { echo "upstream: another run uses $WORK, waiting for it" >&2; flock 9; }
-stamp=$(cat "$top/deps/pins.tsv" "$top/deps/tree.sh" | sha256sum)
+good() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
+# What of the tests' own fixtures Debian leaves out of the source.
+fixture() {  # package, folder of the tree
+  local version file sha place
+  read -r version file sha <<< "$(awk -F'\t' -v p="$1" '$1 == p { print $2, $3, $5 }' "$here/pins.tsv")"
+  for place in "$WORK" "${VIGIL_DISTFILES:-}"; do
+    good "$place/$file" "$sha" && break
+    place=
+  done
+  if [ -z "$place" ]; then
+    place=$WORK
+    (cd "$WORK" && npm pack --silent "$1@$version" > /dev/null 2> unpack.log) ||
+      die "cannot get $file (npm pack $1@$version): $(tail -n1 "$WORK/unpack.log")"
+    good "$WORK/$file" "$sha" || die "$file does not match its pin, SHA-256 $sha"
+  fi
+  rm -rf "$WORK/node/$2"
+  mkdir -p "$WORK/node/$2"
+  tar xf "$place/$file" -C "$WORK/node/$2" --strip-components=1 --no-same-owner
+}
+
+stamp=$(cat "$top/deps/pins.tsv" "$top/deps/tree.sh" "$here/pins.tsv" | sha256sum)
 if [ "$(cat "$WORK/unpacked" 2> /dev/null)" != "$stamp" ]; then
   rm -rf "$WORK/unpacked" "$WORK/addons"
   mkdir -p "$PREFIX"
   { "$top/deps/fetch.sh" "$DISTFILES" && "$top/deps/part.sh" esbuild &&
     "$top/deps/tree.sh" unpack; } > "$WORK/unpack.log" 2>&1 ||
     die "cannot make the source tree, see $WORK/unpack.log: $(tail -n1 "$WORK/unpack.log")"
+  fixture postject test/fixtures/postject-copy/node_modules/postject
   echo "$stamp" > "$WORK/unpacked"
 fi
 

@@ -56,7 +56,7 @@ const scripts = {
     const told = (file, args) => spawnSync(file, args, { encoding: 'utf8' }).stdout;
     console.log(told('/usr/bin/env', []).split('\\n').filter((line) => !/^VIGIL/.test(line)).sort());
     console.log(told('/bin/sh', ['-c', 'ulimit -a; umask; cat /proc/self/comm; ls /proc/$$/task | wc -l']));
-    console.log(told(process.execPath, ['-p', 'process.title + process.execArgv + Object.keys(process.env).filter((n) => !/^VIGIL/.test(n))']));
+    console.log(told(process.execPath, ['-p', '[process.title === process.execPath, process.argv0 === process.execPath] + process.execArgv + Object.keys(process.env).filter((n) => !/^VIGIL/.test(n))']));
     server.close();`),
   'handles on the loop, as a report shows them': serving(`
     console.log(process.report.getReport().libuv
@@ -154,7 +154,7 @@ describe('the same as the official binary', { concurrency: 2 }, () => {
       }
       const telling = await of(undefined, 'on', `${cwd}/metrics.sock`);
       // A child that is as long there finds it taken, and may say so.
-      telling.stderr = telling.stderr.replace(/^vigil: VIGIL_METRICS=.* in use.*\n/m, '');
+      telling.stderr = telling.stderr.replace(/^vigil: VIGIL_METRICS=.* in use.*\n/gm, '');
       assert.deepEqual(telling, official, 'VIGIL_METRICS');
     });
   }

@@ -27,7 +27,7 @@ mkdir -p "$WORK"
 exec 9> "$WORK/lock"
 flock -n 9 || { echo "upstream: another run uses $WORK, waiting for it" >&2; flock 9; }
 good() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]; }
-# What of the tests' own fixtures Debian leaves out of the source.
+# What of the tests' fixtures Debian leaves out of the source.
 fixture() {  # package, folder of the tree
   local version file sha place
   read -r version file sha <<< "$(awk -F'\t' -v p="$1" '$1 == p { print $2, $3, $5 }' "$here/pins.tsv")"
@@ -54,6 +54,7 @@ if [ "$(cat "$WORK/unpacked" 2> /dev/null)" != "$stamp" ]; then
     "$top/deps/tree.sh" unpack; } > "$WORK/unpack.log" 2>&1 ||
     die "cannot make the source tree, see $WORK/unpack.log: $(tail -n1 "$WORK/unpack.log")"
   fixture postject test/fixtures/postject-copy/node_modules/postject
+  fixture commander test/fixtures/postject-copy/node_modules/commander
   echo "$stamp" > "$WORK/unpacked"
 fi
 

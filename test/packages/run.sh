@@ -68,7 +68,7 @@ is "manual pages, copyright, changelog" "$(in_root debian sh -c 'cd /usr/share; 
 man/man1/node.1.gz
 man/man1/npm.1.gz
 nodejs-vigil"
-is "it measures" "$(in_root debian env VIGIL=on node -p 'require("node:vigil").lag(1000).loops.length')" 1
+is "it measures" "$(in_root debian sh -c 'VIGIL=on node -p "require(\"node:vigil\").lag(1000).loops.length > 0" 2> /dev/null')" true
 dummy() {  # name, fields
   mkdir -p "$work/dummy/$1/DEBIAN"
   printf 'Package: %s\nVersion: 18.0\nArchitecture: all\nMaintainer: x <x@x.invalid>\nDescription: x\n%s\n' "$1" "$2" > "$work/dummy/$1/DEBIAN/control"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Lays the package out as a mirror of the official downloads, for nvm, n, nodeenv,
-# setup-node and node-gyp: docs/packages.md.
+# Lays the package out as a mirror of the official downloads, for nvm, n, setup-node
+# and node-gyp: docs/packages.md.
 #   usage: deps/mirror.sh PACKAGE_FOLDER OUT
 # PACKAGE_FOLDER is that of dist/. OUT appears when it is whole.
 set -euo pipefail

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Installs the packages into a clean Debian 12 root made by debootstrap: the .deb by
-# dpkg, the .tar.xz by hand, and by n (of npm), nodeenv (of Debian) and the URLs of nvm,
-# setup-node and node-gyp from the mirror layout, served on loopback. On demand;
+# dpkg, the .tar.xz by hand, and by n (of npm), node-gyp, and the URLs that nvm
+# and setup-node ask for, from the mirror layout, served on loopback. On demand;
 # wants root; 4 minutes. The last line is the sum.
 #
 #   VIGIL_PACKAGE  the folder of the package, its .tar.xz beside it (default: dist/)
@@ -112,14 +112,12 @@ is "the top folder is the official one" "$(tar tf "$work/mirror/v24.21.0/node-v2
 
 cp /etc/resolv.conf "$work/plain/etc/"
 rm -rf "$work"/plain/usr/local/{bin,lib,include,share}/{node,npm,npx,corepack,node_modules}
-in_root plain sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends curl xz-utils nodeenv python3-setuptools' > "$work/log" 2>&1 ||
+in_root plain sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends curl xz-utils' > "$work/log" 2>&1 ||
   die "apt-get failed in the root: $(tail -n2 "$work/log")"
 "$top/deps/fetch.sh" "$work/files" "$here/pins.tsv" > /dev/null
 tar -C "$work/plain/opt" -xzf "$work/files/n-10.2.0.tgz"
 is "n installs from it" "$(in_root plain env N_NODE_MIRROR="$mirror" bash /opt/package/bin/n 24 > "$work/log" || tail -n3 "$work/log")" ""
 is "and it works" "$(in_root plain sh -c "$works")" "$(versions /usr/local/bin/node)"
-is "nodeenv installs from it" "$(in_root plain nodeenv --mirror="$mirror" --node=24.21.0 --prebuilt /env > "$work/log" || tail -n5 "$work/log")" ""
-is "and it works" "$(in_root plain env PATH=/env/bin:/usr/bin:/bin sh -c "$works")" "$(versions /env/bin/node)"
 is "node-gyp gets its headers from it" "$(in_root plain sh -c "node /usr/local/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js install --dist-url=$mirror > /log 2>&1 || tail -n5 /log; ls /root/.cache/node-gyp/24.21.0/include/node/node.h")" \
   "/root/.cache/node-gyp/24.21.0/include/node/node.h"
 is "nothing was asked for in vain" "$(grep ' 404$' "$work/asked" | sort -u)" ""

@@ -34,7 +34,7 @@ const loads = {
   },
   '@sentry-internal/node-native-stacktrace': () => {
     const { registerThread, threadPoll } = get('@sentry-internal/node-native-stacktrace');
-    registerThread('main');
+    registerThread();
     every(200, () => threadPoll());
     // The thread that would see that it is blocked.
     const { Worker } = require('node:worker_threads');

@@ -59,7 +59,8 @@ const faults = {
   pool: () => crypto.pbkdf2('secret', 'salt', amount, 32, 'sha512', () => {}),
 };
 
-http.createServer((req, res) => {
+// A connection that the server closes at rest may get a request right then.
+http.createServer({ keepAliveTimeout: 0 }, (req, res) => {
   if (req.url === '/fault')
     faults[kind]?.();
   else if (kind === 'pool')

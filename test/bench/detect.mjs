@@ -168,8 +168,9 @@ for (const [index, fault] of faults.entries()) {
   const theirs = await others(fault);
   const ours = await vigil(fault, index);
   late = Math.max(late, theirs.load.late, ours.load.late);
-  if (theirs.load.failed || ours.load.failed)
-    throw new Error(`${fault[0]}: ${theirs.load.failed + ours.load.failed} requests failed`);
+  const failed = [...theirs.load.failed, ...ours.load.failed];
+  if (failed.length)
+    throw new Error(`${fault[0]}: ${failed.length} requests failed: ${failed[0]}`);
   const l = theirs.latencies;
   const truth = [50, 99].map((p) => percentile(l, p).toFixed(0)).concat(l.at(-1).toFixed(0)).join(' / ');
   rows.push([fault[0], truth, ours.text, ...theirs.cells]);

@@ -15,14 +15,14 @@ export class OpenLoop {
     this.samples = [];  // [due, ms] of users' requests
     this.waiting = new Set();
     this.late = 0;      // by how much this loop was late itself, at most, ms
-    this.failed = 0;
+    this.failed = [];
     this.timers = new Set();
   }
 
   // `perSecond` requests for a path; users' ones at random, faults evenly.
   begin(path, perSecond) {
     const users = path === '/';
-    let due = performance.now() + 1000 / perSecond;
+    let due = performance.now();
     const stream = {};
     const tick = () => {
       for (; due <= performance.now(); due += users ? -Math.log(1 - Math.random()) * 1000 / perSecond : 1000 / perSecond) {
@@ -45,7 +45,10 @@ export class OpenLoop {
         if (users && this.waiting.delete(one))
           this.samples.push([due, performance.now() - due]);
       });
-    }).on('error', () => { this.failed += !this.ended; });
+    }).on('error', (error) => {
+      if (!this.ended)
+        this.failed.push(error.message);
+    });
   }
 
   // Those due since then, in ms; who still waits has waited until now.

@@ -323,7 +323,7 @@ describe('top in a terminal', { skip: skip || (!existsSync('/usr/bin/python3') &
 
   test('ctrl-c, no colours, and a process that ends', async (t) => {
     const it = await start(t);
-    const plain = inTerminal(t, ['top', it.pid], { env: { NO_COLOR: '1', LANG: 'C' } });
+    const plain = inTerminal(t, ['top', it.pid], { env: { NO_COLOR: '1', LC_ALL: 'C' } });
     await plain.sees(/^lag/m);
     await plain.sees(/^busy {4}[#.]{20} /m);
     assert.equal(plain.term.colours, 0);

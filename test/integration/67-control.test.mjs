@@ -158,7 +158,7 @@ describe('who', { concurrency: 2 }, () => {
     chmodSync(folder, 0o755);
     const it = await start(t, [], { VIGIL_CONTROL: path.join(folder, 's') });
     const script = `
-      const request = require('node:http').get({ socketPath: ${JSON.stringify(it.socket)}, path: '/status' }, () => console.log('answered'));
+      const request = require('node:http').get({ socketPath: ${JSON.stringify(it.socket)}, path: '/status', agent: false }, (answer) => { answer.resume(); console.log('answered'); });
       request.on('error', ({ code }) => console.log(code));`;
     const as = (uid) => spawnSync(node, ['-e', script], { uid, gid: uid, cwd: '/', env: { VIGIL: 'off' }, encoding: 'utf8' }).stdout;
     const canRun = spawnSync(node, ['-e', 'console.log(1)'], { uid: 65534, gid: 65534, cwd: '/', env: { VIGIL: 'off' }, encoding: 'utf8' }).stdout === '1\n';

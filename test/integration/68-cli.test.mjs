@@ -332,7 +332,7 @@ describe('top in a terminal', { skip: skip || (!existsSync('/usr/bin/python3') &
     other.key('\x03');
     await other.left(0);
     it.kill('SIGKILL');
-    await plain.sees(/the process has ended; q quits/);
+    await plain.sees(/^process \d+ has ended; q quits/m);
     plain.key('q');
     await plain.left(3);
   });

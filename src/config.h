@@ -97,8 +97,8 @@ void vigil__config_read(struct vigil__config* c,
                         vigil__config_line complain,
                         void* arg);
 
-/* What the variable `name`, one with a number, means by `s`. False: it would not
- * be understood; `form`, if not NULL, says what would. Pure; any thread. */
+/* What the variable `name`, one with a number, means by `s`. False: it would
+ * not be understood; `form`, if not NULL, says what would. Pure; any thread. */
 #define VIGIL__CONFIG_FORM 192
 bool vigil__config_value(const char* name,
                          const char* s,

@@ -8,8 +8,8 @@
 #include "serve.h"
 
 /* The control socket: what VIGIL_METRICS serves, and captures, limits and
- * incidents, for the user of the process and for root. docs/control.md describes
- * it. Telling thread.
+ * incidents, for the user of the process and for root. docs/control.md
+ * describes it. Telling thread.
  *
  * Without VIGIL_METRICS facts are collected only while somebody asks, so the
  * first answer waits for them, VIGIL__CONTROL_WAIT at most. */

@@ -169,8 +169,8 @@ static int parse_limit(const struct vigil__query* q,
     return refuse(why, -EINVAL, "%s=\"%s\" is not understood: want %s", q->name,
                   q->value, form);
   if (i == VIGIL__RULE_STALL && limits->limit[i] != 0 && config->stall_ns == 0)
-    return refuse(why, -EPERM, "VIGIL_STALL_MS is off, so this process does not "
-                  "look for stalls");
+    return refuse(why, -EPERM, "VIGIL_STALL_MS is off, so this process does "
+                  "not look for stalls");
   limits->set[i] = true;
   return 0;
 }

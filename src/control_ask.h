@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the queries of POST /capture and POST /threshold mean; docs/control.md has
- * them. Pure; any thread. 0; or -EINVAL, or -EPERM for what is not possible in
- * this process, and `why` is a sentence. */
+/* What the queries of POST /capture and POST /threshold mean; docs/control.md
+ * has them. Pure; any thread. 0; or -EINVAL, or -EPERM for what is not possible
+ * in this process, and `why` is a sentence. */
 #define VIGIL__CONTROL_WHY 384
 
 int vigil__control_capture(const char* query,

@@ -24,10 +24,10 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct vigil__listen where;
 static struct stat made;          /* The socket, to know it again. */
 static char created[VIGIL__DIR_MAX];  /* A folder of ours; "": none. */
-static pid_t self;                /* 0: no socket. A fork child has another pid. */
+static pid_t self;                /* 0: no socket. A fork child is another. */
 
-/* The end of the process has begun. Set before the mutex is tried, and looked at
- * before it is given back: one of the two removes the socket. */
+/* The end of the process has begun. Set before the mutex is tried, and looked
+ * at before it is given back: one of the two removes the socket. */
 static atomic_bool ended;
 
 static const char* number(const char* s, unsigned* value) {
@@ -96,7 +96,8 @@ static int open_folder(const char* path, char* folder) {
     len--;
   memcpy(folder, path, len);
   folder[len] = '\0';
-  fd = vigil__os.openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  fd = vigil__os.openat(AT_FDCWD, folder,
+                        O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (fd < 0)
     return fd;
   clean(fd, folder);

@@ -12,8 +12,8 @@
 extern "C" {
 #endif
 
-/* Captures that somebody asks for: a signal, node:vigil, or the control socket. They wait in a
- * short queue until no other one runs. */
+/* Captures that somebody asks for: a signal, node:vigil, or the control socket.
+ * They wait in a short queue until no other one runs. */
 #define VIGIL__DEMANDS 16u
 
 struct vigil__demand {

@@ -24,8 +24,9 @@
 
 /* All that metrics and /status tell, as of one tick of the watch thread: it
  * collects (facts_collect.c) and publishes once a second, with VIGIL_METRICS
- * always, else while somebody asks; the telling thread reads. So what is told belongs together, and a watch thread that is busy
- * writing an incident delays no answer. */
+ * always, else while somebody asks; the telling thread reads. So what is told
+ * belongs together, and a watch thread that is busy writing an incident delays
+ * no answer. */
 struct vigil__facts_thread {
   bool is_main;
   uint64_t id;                  /* Node's. */

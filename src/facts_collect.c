@@ -169,8 +169,8 @@ static void collect_threads(struct vigil__facts* f) {
     qsort(f->thread, f->threads, sizeof(*f->thread), compare);
 }
 
-/* Of one thread: what an incident would say now. The lock is not held while that
- * is found out. */
+/* Of one thread: what an incident would say now. The lock is not held while
+ * that is found out. */
 static void collect_cause(struct vigil__facts_thread* f) {
   struct vigil__trigger trigger;
   struct vigil__thread* t;

@@ -37,13 +37,13 @@ struct vigil__serve {
   unsigned open;                    /* Those that are not closing. */
   unsigned all;                     /* With those that are. */
   bool waiting;                     /* Somebody is to be accepted. */
-  bool owner_only;                  /* UNIX sockets: drops a peer that is neither
-                                     * the user of this process nor root. */
+  bool owner_only;                  /* Of a UNIX socket: drops a peer that is
+                                     * neither this user nor root. */
   struct vigil__serve_totals totals;
 };
 
-/* Zero `s`, set `loop` and `site`, and what else is wanted. `fd` is a socket that listens; it is taken.
- * 0 or -errno, which is final. */
+/* Zero `s`, set `loop` and `site`, and what else is wanted. `fd` is a socket
+ * that listens; it is taken. 0 or -errno, which is final. */
 int vigil__serve_start(struct vigil__serve* s, int fd, bool is_unix);
 
 #endif  /* VIGIL_SERVE_H_ */

@@ -49,8 +49,8 @@ static uv_async_t async;
 /* Set with release once `async` may be sent to; acquired by wake(). */
 static atomic_bool ready;
 
-/* Until then somebody is told. The watch thread sees it at a tick, or when it is
- * woken; nothing is read by way of it: relaxed. */
+/* Until then somebody is told. The watch thread sees it at a tick, or when it
+ * is woken; nothing is read by way of it: relaxed. */
 static _Atomic uint64_t wanted;
 static vigil__mono_t collected;  /* The watch thread's own. */
 

@@ -1,9 +1,9 @@
 /* Copyright Node Vigil contributors.
  * SPDX-License-Identifier: MIT */
 
-/* bin/vigil: runs lib/vigil/cli/main.js with the node beside it. A program and no
- * script, because an image without a shell has neither sh nor env. It finds both
- * from where it really is, so symbolic links to it work, with any PATH. */
+/* bin/vigil: runs lib/vigil/cli/main.js with the node beside it. A program and
+ * no script, because an image without a shell has neither sh nor env. It finds
+ * both from where it really is, so symbolic links to it work, with any PATH. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ int main(int argc, char** argv) {
   args[1] = script;
   for (i = 1; i < argc; i++)
     args[i + 1] = argv[i];
-  /* It is not to be watched itself, nor to load what the program that it looks at
-   * is started with. */
+  /* It is not to be watched itself, nor to load what the program that it looks
+   * at is started with. */
   setenv("VIGIL", "off", 1);
   unsetenv("NODE_OPTIONS");
   execv(node, args);

@@ -11,7 +11,7 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { App, FAST, MINUTE, app, node, temporary, threads, until } from './helpers.mjs';
+import { App, FAST, MINUTE, app, node, run, stockNode, temporary, threads, until } from './helpers.mjs';
 import { checkIncident, incidents } from './incident.mjs';
 import { ask, parse } from './told.mjs';
 
@@ -136,7 +136,10 @@ describe('where and when', { concurrency: 2 }, () => {
         setInterval(() => {}, 1e6);
       }, 1500);`;
     const it = new App(t, ['-e', script], { env: { VIGIL_DIR: path.join(temporary(t), 'v') } });
-    assert.equal((await it.line(/^(.*)$/m))[1], "[ 'TCPSocketWrap', 'TTYWrap' ] 1 0 true".replace("[ 'TCPSocketWrap', 'TTYWrap' ]", it.stdout.match(/^\[.*?\]/)[0]));
+    const [, resources, rest] = await it.line(/^(\[.*?\]) (.*)$/m);
+    const official = await run(t, ['-e', script.replace('setInterval(() => {}, 1e6)', 'process.exit()')], { bin: stockNode, env: { VIGIL_DIR: it.dir } });
+    assert.equal(rest, '1 0 true');
+    assert.equal(official.stdout, `${resources} 1 0 false\n`);
     const switches = () => {
       const task = readdirSync(`/proc/${it.pid}/task`).find((id) => readFileSync(`/proc/${it.pid}/task/${id}/comm`, 'utf8') === 'vigil-tell\n');
       return Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(readFileSync(`/proc/${it.pid}/task/${task}/status`, 'utf8'))[1]);
@@ -155,7 +158,7 @@ describe('who', { concurrency: 2 }, () => {
     chmodSync(folder, 0o755);
     const it = await start(t, [], { VIGIL_CONTROL: path.join(folder, 's') });
     const script = `
-      const request = require('node:http').get({ socketPath: ${JSON.stringify(it.socket)}, path: '/status' }, () => console.log('answered'));
+      const request = require('node:http').get({ socketPath: ${JSON.stringify(it.socket)}, path: '/status', agent: false }, (answer) => { answer.resume(); console.log('answered'); });
       request.on('error', ({ code }) => console.log(code));`;
     const as = (uid) => spawnSync(node, ['-e', script], { uid, gid: uid, cwd: '/', env: { VIGIL: 'off' }, encoding: 'utf8' }).stdout;
     const canRun = spawnSync(node, ['-e', 'console.log(1)'], { uid: 65534, gid: 65534, cwd: '/', env: { VIGIL: 'off' }, encoding: 'utf8' }).stdout === '1\n';
@@ -165,7 +168,7 @@ describe('who', { concurrency: 2 }, () => {
     }
     assert.equal(as(65534), 'EACCES\n');
     chmodSync(it.socket, 0o666);
-    assert.equal(as(65534), 'ECONNRESET\n');
+    assert.match(as(65534), /^(ECONNRESET|EPIPE)\n$/);
     assert.equal(as(0), 'answered\n');
   });
 
@@ -191,26 +194,28 @@ describe('what it tells', { concurrency: 2 }, () => {
     it.kill('SIGHUP');
     const status = await until(async () => {
       const one = await it.ask('/status');
-      return one.threads[0].stallsByCause.js?.count === 1 && one.threads[0].cause ? one : null;
+      return one.threads[0].stalls === 1 && one.threads[0].cause ? one : null;
     }, 'the stall');
     const [main] = status.threads;
-    assert.ok(main.stallsByCause.js.totalMs >= 690);
+    // It waits in a system call; a busy machine can hide that.
+    const [[cause, stalls], ...more] = Object.entries(main.stallsByCause);
+    assert.ok(more.length === 0 && stalls.count === 1 && stalls.totalMs >= 690, JSON.stringify(main.stallsByCause));
     assert.ok(main.cause.figures.busyMs >= 690 && typeof main.cause.text === 'string');
     assert.ok(main.gc.totalMs >= main.gc.windowMs && main.gc.kinds.scavenge.count >= 0);
     assert.ok(status.pool.kinds['fast-io'].begun >= 0 && status.process.residentBytes > 2 ** 24);
     const m = parse((await ask(it.socket, '/metrics')).body);
-    assert.equal(m.sum('vigil_stalls_total', { thread: 'main', cause: 'js' }), 1);
+    assert.equal(m.sum('vigil_stalls_total', { thread: 'main', cause }), 1);
   });
 
   test('it answers while the loop is blocked', async (t) => {
     const it = await start(t, ['0', '20000'], { VIGIL_CAPTURE: 'none', VIGIL_STALL_TRIGGER: 'off' });
     it.kill('SIGHUP');
     await it.line(/^blocking/m);
-    const status = await until(async () => {
-      const one = await it.ask('/status');
-      return one.threads[0].openMs > 1500 ? one : null;
+    await until(async () => {
+      const { threads: [main] } = await it.ask('/status');
+      return main.openMs > 1500 && main.stalled;
     }, 'the block');
-    assert.equal(status.threads[0].stalled, true);
+    assert.equal(it.exited, false);
   });
 });
 

@@ -323,7 +323,7 @@ describe('top in a terminal', { skip: skip || (!existsSync('/usr/bin/python3') &
 
   test('ctrl-c, no colours, and a process that ends', async (t) => {
     const it = await start(t);
-    const plain = inTerminal(t, ['top', it.pid], { env: { NO_COLOR: '1', LANG: 'C' } });
+    const plain = inTerminal(t, ['top', it.pid], { env: { NO_COLOR: '1', LC_ALL: 'C' } });
     await plain.sees(/^lag/m);
     await plain.sees(/^busy {4}[#.]{20} /m);
     assert.equal(plain.term.colours, 0);
@@ -332,7 +332,7 @@ describe('top in a terminal', { skip: skip || (!existsSync('/usr/bin/python3') &
     other.key('\x03');
     await other.left(0);
     it.kill('SIGKILL');
-    await plain.sees(/the process has ended; q quits/);
+    await plain.sees(/^process \d+ has ended; q quits/m);
     plain.key('q');
     await plain.left(3);
   });

@@ -543,7 +543,8 @@ TEST(control_files) {
   CHECK_EQ(test_open_fds(), fds);
 }
 
-/* Whatever is asked for: no more than what is in the two incidents is opened. */
+/* Whatever is asked for: no more than what is in the two incidents is opened.
+ */
 TEST(control_fuzz) {
   static const char* const words[] = {
     ONE, TWO, "/", "..", ".", "secret", "incident.json", "link", "fifo", "%2f",

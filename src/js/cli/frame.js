@@ -71,7 +71,7 @@ function lag(view, columns) {
   const { lag: l } = thread;
   const rule = ruleOf(thread, 'lag-p99');
   const limit = rule?.limit ?? null;
-  if (l === null) return [line('lag     nothing is known yet'), line(), line()];
+  if (l === null) return [line('lag     nothing is known yet'), line(), line('busy    -')];
   const colour = limit !== null && l.p99Ms > limit ? 'red' : limit !== null && l.p99Ms > limit / 2 ? 'yellow' : 'green';
   const most = Math.max(limit ?? 0, ...history, 1);
   return [

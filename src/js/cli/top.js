@@ -133,7 +133,7 @@ async function live(top, interval) {
       if (!(error instanceof Problem)) throw error;
       // Too slow once is no end.
       top.ended = !/no answer within/.test(error.message);
-      top.message = `${clean(error.message)}${top.ended ? '; q quits' : ''}`;
+      top.message = top.ended ? `process ${top.status.pid} has ended; q quits` : clean(error.message);
     }
     top.asking = false;
     draw();

@@ -120,7 +120,10 @@ static uint64_t memory(void) {
   return room.bytes / 2 < MOST_MEMORY ? room.bytes / 2 : MOST_MEMORY;
 }
 
-/* 0, -EAGAIN: later; or another -errno, which has been said. */
+/* -EAGAIN is one that tells why there can be no process. */
+#define LATER 1
+
+/* 0, LATER, or -errno, which has been said. */
 static int start(struct vigil__helper_run* run,
                  const char* name,
                  uint64_t time_ns,
@@ -133,7 +136,7 @@ static int start(struct vigil__helper_run* run,
   int r;
 
   if (task.memory == 0)
-    return -EAGAIN;
+    return LATER;
   r = vigil__artifact_dir_open(&dir, config->dir, &vigil__sha256_openssl);
   if (r == 0 && alone)
     r = task.lock = vigil__helper_lock(&dir);
@@ -143,8 +146,8 @@ static int start(struct vigil__helper_run* run,
   if (task.lock >= 0)
     vigil__os.close(task.lock);
   vigil__artifact_dir_close(&dir);
-  if (r == -EWOULDBLOCK)
-    return -EAGAIN;
+  if (alone && task.lock == -EWOULDBLOCK)
+    return LATER;
   counts.started += r >= 0;
   counts.failed += r < 0;
   if (r < 0)
@@ -158,7 +161,7 @@ static void start_work(vigil__mono_t now) {
                       : start(&work, "work", ships() ? WORK_TIME : REPORT_TIME,
                               true);
 
-  if (r == -EAGAIN) {
+  if (r == LATER) {
     next_try = now + AGAIN;
     return;
   }

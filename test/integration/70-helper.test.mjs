@@ -231,6 +231,18 @@ describe('the helper', { concurrency: 3 }, () => {
     await cannotStart(it, /^vigil: the helper \(work\) cannot be started: No such file or directory$/m);
   });
 
+  test('waits for memory', async (t) => {
+    const meminfo = path.join(temporary(t), 'meminfo');
+    const left = (mb) => writeFileSync(meminfo, `MemTotal: 1048576 kB\nMemAvailable: ${mb * 1024} kB\n`);
+    left(100);
+    const it = around(t, ['unshare', '-m', 'sh', '-c', `mount --bind ${meminfo} /proc/meminfo && exec "$@"`, 'sh']);
+    await it.line(/^vigil: the helper waits for memory: the machine has \d+ MB left$/m, 'stderr');
+    await it.line(/^took/m);
+    assert.deepEqual(children(it.pid), []);
+    left(1000);
+    await waitForReport(it, incidents(it.dir)[0]);
+  });
+
   test('where no process may be started', { skip: process.geteuid() !== 0 && 'needs root' }, async (t) => {
     const uid = 64_123;
     const dir = temporary(t);

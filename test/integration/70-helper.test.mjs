@@ -344,11 +344,12 @@ describe('the helper', { concurrency: 3 }, () => {
 
   test('a fleet that cannot be asked does not decide', async (t) => {
     const it = await startTelling(t, ['1', '1000'], { ...FAST, VIGIL_CAPTURE: 'before', VIGIL_STALL_TRIGGER: '300ms', VIGIL_FLEET: '1/1h',
-                                                      AWS_REGION: undefined });
+                                                      VIGIL_UPLOAD: 's3://bucket', VIGIL_UPLOAD_ENDPOINT: 'http://127.0.0.1:9' });
     it.kill('SIGHUP');
     await waitForReport(it, await waitForIncident(it, it.dir));
     // It probed, asked, and made the report.
     await until(async () => (await it.status()).helper.started === 3, 'three runs');
     assert.equal((await it.status()).captures.refused.fleet, 0);
+    for (const helper of children(it.pid)) process.kill(helper, 'SIGKILL');
   });
 });

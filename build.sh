@@ -128,7 +128,7 @@ compile() {
     die "compile failed, the whole log is $WORK/compile.log"
 }
 
-package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/*.{md,yml,json} "$top"/docs/pictures/* "$top"/src/js/*.d.ts; echo "$top $(stat -c %Y "$release/node")"; }
+package_inputs() { compile_inputs; cat "$top"/{deps/package.sh,LICENSE,README.md} "$top"/docs/*.{md,yml,json} "$top"/docs/pictures/* "$top"/src/js/*.d.ts "$top"/src/cli/*.c; echo "$top $(stat -c %Y "$release/node")"; }
 package() { "$top/deps/package.sh" "$name" "$top/dist"; }
 # A dist/ that somebody removed is made anew.
 package_there() { [ -x "$top/dist/$name/bin/node" ] && [ -s "$top/dist/$name.tar.xz" ]; }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Brings every file of pins.tsv into a folder and checks it.
-#   usage: deps/fetch.sh FOLDER
+# Brings every file of pins.tsv, or of PINS, into a folder and checks it.
+#   usage: deps/fetch.sh FOLDER [PINS]
 # Each file is taken from the first place that has it: FOLDER itself, the
 # folder VIGIL_DISTFILES (by hash, whatever the name), Debian's archive or npm
 # through the machine's own apt and npm configuration.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dest=$1
-pins=$here/pins.tsv
+pins=${2:-$here/pins.tsv}
 suites="trixie forky sid"
 
 die() { echo "build: $*" >&2; exit 1; }

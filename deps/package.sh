@@ -27,10 +27,16 @@ cp "$tree/config.gypi" "$out/include/node/"
 cp "$tree"/{README.md,CHANGELOG.md} "$out/"
 cp "$tree/LICENSE" "$out/LICENSE"
 mkdir -p "$out/share/doc/node-vigil/pictures" "$out/include/node-vigil"
-cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,incidents,metrics,reading-an-incident}.md "$top"/docs/*.{yml,json} \
+cp "$top/LICENSE" "$top/README.md" "$top"/docs/{api,cli,control,incidents,log,metrics,reading-an-incident}.md "$top"/docs/*.{yml,json} \
   "$WORK"/scripts/LICENSE.* "$out/share/doc/node-vigil/"
 cp "$top"/docs/pictures/* "$out/share/doc/node-vigil/pictures/"
 cp "$top"/src/js/*.d.ts "$out/include/node-vigil/"
+# The command `vigil`: its launcher, its program, and what makes reports.
+$CC -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -s -o "$out/bin/vigil" "$top/src/cli/launch.c"
+mkdir -p "$out/lib/vigil/cli" "$out/lib/vigil/report"
+cp "$top"/src/js/cli/*.js "$out/lib/vigil/cli/"
+cp "$top"/src/js/report/*.js "$out/lib/vigil/report/"
+cp "$WORK/scripts/page.html" "$out/lib/vigil/"
 chmod -R u+rwX,go+rX,go-w "$out"
 
 mv "$out" "$dist/$name"

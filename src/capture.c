@@ -13,6 +13,7 @@
 #include "profile.h"
 #include "sampler.h"
 #include "snapshot.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <stdio.h>     /* snprintf */
@@ -334,6 +335,10 @@ void vigil__capture_calm(bool calm, vigil__mono_t now) {
     c.deadline = now;
 }
 
+void vigil__capture_row(const struct vigil__timeline* t) {
+  vigil__timeline_take(&c.incident.timeline, t);
+}
+
 bool vigil__capture_round(void) {
   return c.round;
 }
@@ -347,6 +352,7 @@ int vigil__capture_begin(const struct vigil__trigger* trigger) {
 
   if (err != 0)
     return err;
+  vigil__thread_timeline(trigger->iso, &c.incident.timeline);
   c.iso = trigger->iso;
   c.probe = trigger->probe;
   vigil__evidence_init(&own, 0, c.iso, trigger->loop);

@@ -39,6 +39,9 @@ const struct vigil__isolate* vigil__capture_of(void);
  * Once it has been for 3 s the profile ends early. */
 void vigil__capture_calm(bool calm, vigil__mono_t now);
 
+/* Watch thread, as often: the rows of its loop until now. */
+void vigil__capture_row(const struct vigil__timeline* t);
+
 /* Watch thread. The directory of the last incident that ended; "": none. */
 const char* vigil__capture_last(void);
 

@@ -57,11 +57,13 @@ static const char* const alert_words[] = {
 #define SIZE_OR_AUTO(min, max) { VIGIL__VALUE_SIZE, min, max, NULL, "auto",   \
                                  VIGIL__DISK_FREE_AUTO }
 #define COUNT(min, max) { VIGIL__VALUE_COUNT, min, max, NULL, NULL, 0 }
+#define LOG_OR_OFF { VIGIL__VALUE_LOG, 0, 0, NULL, "off", 0 }
 #define SIGNAL { VIGIL__VALUE_SIGNAL, 0, 0, NULL, "off", 0 }
 #define PATH { VIGIL__VALUE_PATH, 0, 0, NULL, NULL, 0 }
 #define TEXT(kind) { VIGIL__VALUE_##kind, 0, 0, NULL, NULL, 0 }
 #define TEXT_OR_OFF(kind) { VIGIL__VALUE_##kind, 0, 0, NULL, "off", 0 }
 #define LISTEN_OR_OFF { VIGIL__VALUE_LISTEN, 0, 0, NULL, "off", 0 }
+#define SOCKET_OR_OFF { VIGIL__VALUE_SOCKET, 0, 0, NULL, "off", 0 }
 
 /* Parsing, defaults, messages and documentation all come from here. */
 static const struct variable variables[] = {
@@ -135,6 +137,9 @@ static const struct variable variables[] = {
     "This signal captures, unless the program handles it." },
   { "VIGIL_EXIT_WAIT", FIELD(exit_wait_ns), "3s", DURATION(0, MIN),
     "How long the end of the process waits for a capture that runs." },
+  { "VIGIL_LOG", FIELD(log), "text", LOG_OR_OFF,
+    "Where to, and how, Vigil says what happens: a line for each incident, each "
+    "that is refused or fails, and each trouble of its own." },
   { "VIGIL_DIR", FIELD(dir), "${TMPDIR:-/tmp}/vigil-<uid>", PATH,
     "Where incidents are written. What the rest of this table bounds is kept "
     "there, too, for all processes that share it." },
@@ -155,6 +160,10 @@ static const struct variable variables[] = {
     "HTTP while it is watched." },
   { "VIGIL_READY_AFTER", FIELD(ready_after_ns), "0s", DURATION(0, HOUR),
     "For how long after an incident `/ready` still says 503." },
+  { "VIGIL_CONTROL", FIELD(control), "auto", SOCKET_OR_OFF,
+    "Where the process can be looked at and asked for captures by its own user "
+    "(the command `vigil`) while it is watched; `auto` is "
+    "`control-<pid>.sock` in `VIGIL_DIR`. See docs/control.md." },
   { "VIGIL_REPORT", FIELD(report), "on", WORD(switch_words),
     "Whether each incident gets a `report.html`, made by a process of its own." },
   { "VIGIL_UPLOAD", FIELD(upload), "off", TEXT_OR_OFF(BUCKET),
@@ -198,6 +207,15 @@ static const struct variable variables[] = {
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 _Static_assert(VARIABLES <= 64, "one bit each in `refused`");
 
+static bool parse_log(char* field, const char* s) {
+  struct vigil__log_to to;
+
+  if (strlen(s) >= VIGIL__LOG_TO || !vigil__log_parse(s, &to))
+    return false;
+  strcpy(field, s);
+  return true;
+}
+
 static bool parse_listen(const struct variable* v, char* field,
                          const char* s) {
   struct vigil__listen l;
@@ -212,6 +230,17 @@ static bool parse_listen(const struct variable* v, char* field,
   return true;
 }
 
+static bool parse_socket(const struct variable* v, char* field,
+                         const char* s) {
+  if (strcmp(s, v->form.other) == 0)
+    s = "";
+  else if (strcmp(s, "auto") != 0 &&
+           (*s != '/' || strlen(s) >= VIGIL__LISTEN_PATH))
+    return false;
+  strcpy(field, s);
+  return true;
+}
+
 /* Leaves the field as it is when it does not understand `s`. */
 static bool parse(const struct variable* v, struct vigil__config* c,
                   const char* s, const char** why) {
@@ -219,6 +248,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   uint64_t value;
 
   *why = NULL;
+  if (v->form.kind == VIGIL__VALUE_LOG)
+    return parse_log(field, s);
   if (v->form.kind == VIGIL__VALUE_PATH) {
     if (*s == '\0' || strlen(s) >= VIGIL__DIR_MAX)
       return false;
@@ -227,6 +258,8 @@ static bool parse(const struct variable* v, struct vigil__config* c,
   }
   if (v->form.kind == VIGIL__VALUE_LISTEN)
     return parse_listen(v, field, s);
+  if (v->form.kind == VIGIL__VALUE_SOCKET)
+    return parse_socket(v, field, s);
   if (!vigil__value_parse(&v->form, s, &value, why))
     return false;
   memcpy(field, &value, sizeof(value));
@@ -290,6 +323,20 @@ void vigil__config_read(struct vigil__config* c,
              why == NULL ? "" : why, form, used);
     complain(arg, line);
   }
+}
+
+bool vigil__config_value(const char* name,
+                         const char* s,
+                         uint64_t* value,
+                         char form[VIGIL__CONFIG_FORM]) {
+  const struct variable* v = variables;
+  const char* why;
+
+  while (strcmp(v->name, name) != 0)
+    v++;
+  if (form != NULL)
+    vigil__value_form_print(&v->form, form, VIGIL__CONFIG_FORM);
+  return vigil__value_parse(&v->form, s, value, &why);
 }
 
 bool vigil__config_is_good(const struct vigil__config* c, const char* name) {

@@ -5,6 +5,7 @@
 #define VIGIL_CONFIG_H_
 
 #include "listen.h"
+#include "log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,8 +73,10 @@ struct vigil__config {
   uint64_t fleet;               /* VIGIL_FLEET: 0 is off. */
   uint64_t for_helper;          /* Of all those that only the helper reads. */
   char dir[VIGIL__DIR_MAX];     /* VIGIL_DIR; may be relative. */
+  char log[VIGIL__LOG_TO];      /* VIGIL_LOG, which log.h understands. */
   char metrics[VIGIL__LISTEN_TEXT];  /* VIGIL_METRICS, which listen.h
                                       * understands; "": off. */
+  char control[VIGIL__LISTEN_PATH];  /* VIGIL_CONTROL; "": off. */
   uint64_t refused;             /* A bit for each variable of the table whose
                                  * value was not understood. */
 };
@@ -94,6 +97,13 @@ void vigil__config_read(struct vigil__config* c,
                         vigil__config_line complain,
                         void* arg);
 
+/* What the variable `name`, one with a number, means by `s`. False: it would not
+ * be understood; `form`, if not NULL, says what would. Pure; any thread. */
+#define VIGIL__CONFIG_FORM 192
+bool vigil__config_value(const char* name,
+                         const char* s,
+                         uint64_t* value,
+                         char form[VIGIL__CONFIG_FORM]);
 /* Whether the helper may be told of the variable: the table has it, and its value
  * was understood. */
 bool vigil__config_is_good(const struct vigil__config* c, const char* name);

@@ -214,8 +214,10 @@ bool vigil__value_parse(const struct vigil__value_form* form,
       return parse_words(form, s, value);
     case VIGIL__VALUE_SIGNAL:
       return parse_signal(s, value, why);
+    case VIGIL__VALUE_LOG:
     case VIGIL__VALUE_PATH:
     case VIGIL__VALUE_LISTEN:
+    case VIGIL__VALUE_SOCKET:
       return false;
     default:
       if (!vigil__text_is_kind(form->kind))
@@ -289,6 +291,10 @@ void vigil__value_form_print(const struct vigil__value_form* form,
     case VIGIL__VALUE_SIGNAL:
       snprintf(to, size, "a signal such as SIGUSR2");
       break;
+    case VIGIL__VALUE_LOG:
+      snprintf(to, size, "text or json (on stderr), the absolute path of a "
+               "file (as text), text: or json: and such a path");
+      break;
     case VIGIL__VALUE_PATH:
       snprintf(to, size, "a path of 1 to %d bytes", VIGIL__DIR_MAX - 1);
       break;
@@ -296,6 +302,11 @@ void vigil__value_form_print(const struct vigil__value_form* form,
       snprintf(to, size, "a port or ports (9464, 9464-9479), an address with "
                "them (127.0.0.1:9464, [::1]:9464), the absolute path of a UNIX "
                "socket");
+      break;
+    case VIGIL__VALUE_SOCKET:
+      snprintf(to, size, "auto, the absolute path of a UNIX socket or, with / "
+               "at the end, of a folder for it (at most %d bytes)",
+               VIGIL__LISTEN_PATH - 1);
       break;
     default:
       vigil__text_form_print(form->kind, to, size);

@@ -21,8 +21,10 @@ enum vigil__value_kind {
   VIGIL__VALUE_COUNT,
   VIGIL__VALUE_SIGNAL,        /* Its number; 0: off. */
   /* Not numbers: config.c reads them itself. */
+  VIGIL__VALUE_LOG,           /* See log.h. */
   VIGIL__VALUE_PATH,
   VIGIL__VALUE_LISTEN,        /* See listen.h. */
+  VIGIL__VALUE_SOCKET,        /* See control_socket.h. */
   /* Texts that the helper uses: config_text.h. The value: whether there is one. */
   VIGIL__VALUE_TEXT,
   VIGIL__VALUE_SECRET,        /* One that no message shows. */

@@ -119,6 +119,22 @@ void vigil__demand_done(uint64_t ticket, int err, const char* path) {
   uv_mutex_unlock(&mutex);
 }
 
+bool vigil__demand_look(uint64_t ticket, struct vigil__demand_look* look) {
+  struct slot* s;
+
+  memset(look, 0, sizeof(*look));
+  uv_mutex_lock(&mutex);
+  s = find(ticket);
+  if (s != NULL) {
+    look->waiting = s->state == WAITING;
+    look->done = s->state == DONE;
+    look->err = s->err;
+    snprintf(look->path, sizeof(look->path), "%s", s->path);
+  }
+  uv_mutex_unlock(&mutex);
+  return s != NULL;
+}
+
 int vigil__demand_result(uint64_t ticket, char* path, size_t size) {
   struct slot* s;
   int err = -ESRCH;

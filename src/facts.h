@@ -6,6 +6,7 @@
 
 #include "arrivals.h"
 #include "budget_look.h"
+#include "cause.h"
 #include "clock.h"
 #include "config.h"
 #include "gc.h"
@@ -22,8 +23,8 @@
 #include <stdint.h>
 
 /* All that metrics and /status tell, as of one tick of the watch thread: it
- * collects (facts_collect.c) and publishes once a second, the telling thread
- * reads. So what is told belongs together, and a watch thread that is busy
+ * collects (facts_collect.c) and publishes once a second, with VIGIL_METRICS
+ * always, else while somebody asks; the telling thread reads. So what is told belongs together, and a watch thread that is busy
  * writing an incident delays no answer. */
 struct vigil__facts_thread {
   bool is_main;
@@ -48,6 +49,7 @@ struct vigil__facts_thread {
 
   bool has_gc;
   uint64_t gc_ns;
+  uint64_t gc_window_ns;        /* Of it in VIGIL_WINDOW. */
   struct vigil__spread gc[VIGIL__GC_KINDS];
   struct vigil__gc_space space[VIGIL__GC_SPACES];
   unsigned spaces;
@@ -60,6 +62,11 @@ struct vigil__facts_thread {
   uint64_t stalls[VIGIL__CAUSE_CLASSES + 1];
   uint64_t stalls_ns[VIGIL__CAUSE_CLASSES + 1];
   uint64_t stall_open;
+
+  bool has_why;                 /* Somebody asks for causes: that of the
+                                 * window. */
+  struct vigil__figures figures;
+  struct vigil__why why;
 };
 
 struct vigil__facts_pool {
@@ -97,15 +104,24 @@ struct vigil__facts {
 };
 
 #define VIGIL__FACTS_THREADS 256u
+/* Causes are found for so many of them: each takes some reading in /proc. */
+#define VIGIL__FACTS_CAUSES 16u
 
-/* Watch thread. Collects and publishes; at the first call, and from then on,
- * `config` must live on. */
-void vigil__facts_collect(const struct vigil__config* config);
+/* Watch thread. Collects, with causes or without, and publishes; at the first
+ * call, and from then on, `config` must live on. */
+void vigil__facts_collect(const struct vigil__config* config, bool causes);
+
+/* Once, at the start of the process. */
+void vigil__facts_init(void);
 
 /* Any thread; between the two the facts stay as they are, and whoever collects
  * waits: so shortly. */
 const struct vigil__facts* vigil__facts_lock(void);
 void vigil__facts_unlock(void);
+
+/* Any thread. Waits until there are facts that are not older than `age_ns`, but
+ * `wait_ns` at most. */
+void vigil__facts_wait(uint64_t age_ns, uint64_t wait_ns);
 
 /* For collecting: the facts to fill, with what they were two ticks ago, and to
  * have them told. */

@@ -61,9 +61,12 @@ static void collect_lag(struct vigil__facts_thread* f,
   f->has_lag = vigil__window_lag(t->window, config->window_ns,
                                  VIGIL__WINDOW_ALL, &f->lag, &span) == 0 &&
                f->lag.window_ns != 0;
-  if (f->has_lag)
-    f->utilization_ppm = (uint64_t) ((double) f->lag.busy_ns * 1e6 /
-                                     (double) f->lag.window_ns);
+  if (!f->has_lag)
+    return;
+  f->gc_window_ns = vigil__thread_gc(
+      t, (span.end - span.begin + VIGIL__SEC / 2) / VIGIL__SEC);
+  f->utilization_ppm = (uint64_t) ((double) f->lag.busy_ns * 1e6 /
+                                   (double) f->lag.window_ns);
 }
 
 static void collect_gc(struct vigil__facts_thread* f,
@@ -166,6 +169,38 @@ static void collect_threads(struct vigil__facts* f) {
     qsort(f->thread, f->threads, sizeof(*f->thread), compare);
 }
 
+/* Of one thread: what an incident would say now. The lock is not held while that
+ * is found out. */
+static void collect_cause(struct vigil__facts_thread* f) {
+  struct vigil__trigger trigger;
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = vigil__threads_first(); t != NULL; t = t->next) {
+    if (t->iso != NULL && t->probe != NULL && t->id == f->id) {
+      vigil__judge_begin(t, &trigger);
+      break;
+    }
+  }
+  vigil__threads_unlock();
+  if (t == NULL)
+    return;
+  vigil__judge_why(&trigger);
+  f->has_why = true;
+  f->figures = trigger.figures;
+  f->why = trigger.why;
+  vigil__judge_drop(&trigger);
+}
+
+static void collect_causes(struct vigil__facts* f) {
+  size_t i;
+
+  for (i = 0; i < f->threads && i < VIGIL__FACTS_CAUSES; i++) {
+    if (f->thread[i].has_lag && f->thread[i].has_rules)
+      collect_cause(&f->thread[i]);
+  }
+}
+
 /* ---- the process */
 
 static void collect_pool(struct vigil__facts_pool* f, vigil__mono_t now) {
@@ -214,12 +249,14 @@ static void collect_budget(struct vigil__facts* f) {
   f->budget_at = at;
 }
 
-void vigil__facts_collect(const struct vigil__config* c) {
+void vigil__facts_init(void) {
+  started = vigil__os.wall();
+}
+
+void vigil__facts_collect(const struct vigil__config* c, bool causes) {
   struct vigil__facts* f = vigil__facts_begin();
 
   config = c;
-  if (started == 0)
-    started = vigil__os.wall();
   f->config = c;
   f->started_wall_ns = started;
   f->armed = vigil__watch_armed();
@@ -228,6 +265,8 @@ void vigil__facts_collect(const struct vigil__config* c) {
   f->ledger = *vigil__ledger();
   f->helper = *vigil__helper_counts();
   collect_threads(f);
+  if (causes)
+    collect_causes(f);
   f->at = vigil__os.mono();
   collect_pool(&f->pool, f->at);
   collect_process(f);

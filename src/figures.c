@@ -124,6 +124,23 @@ void vigil__figures_second(struct vigil__probe* p,
   p->seconds++;
 }
 
+uint64_t vigil__figures_pool_second(void) {
+  static struct vigil__counts_copy wait;
+  const struct second* end = &second[(seconds - 1) % SECONDS];
+  const struct second* begin = &second[(seconds - 2) % SECONDS];
+  uint32_t b;
+
+  if (seconds < 2 || end->pool_works == begin->pool_works)
+    return UINT64_MAX;
+  memset(&wait, 0, sizeof(wait));
+  for (b = 0; b < VIGIL__COUNTS_SIZE; b++) {
+    wait.count[b] = end->pool[b] - begin->pool[b];
+    wait.n += wait.count[b];
+  }
+  wait.max_ns = UINT64_C(1) << VIGIL__HIST_MAX_BITS;  /* Then at least that. */
+  return vigil__counts_quantile(&wait, 0.99);
+}
+
 /* ---- differences */
 
 /* The newest tick at or before `at`, or the oldest there is; NULL: none. */

@@ -52,4 +52,8 @@ bool vigil__figures_pool(vigil__mono_t from,
                          vigil__mono_t now,
                          struct vigil__figures* f);
 
+/* p99 of how long the work waited that a thread of the pool took between the
+ * last two ticks; UINT64_MAX when there was none. */
+uint64_t vigil__figures_pool_second(void);
+
 #endif  /* VIGIL_FIGURES_H_ */

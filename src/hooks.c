@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "config.h"
+#include "control_socket.h"
 #include "demand.h"
 #include "helper.h"
 #include "hold.h"
@@ -107,7 +108,7 @@ static const char* get(void* arg, const char* name) {
 
 static void complain(void* arg, const char* line) {
   (void) arg;
-  vigil__log("%s", line);
+  vigil__log_event(VIGIL__LOG_CONFIG, NULL, NULL, "%s", line);
 }
 
 /* A program may change its folder; VIGIL_DIR means the one it began in. */
@@ -126,6 +127,7 @@ static void make_dir_absolute(void) {
 }
 
 void vigil_init(void) {
+  vigil__log_init(getenv("VIGIL_LOG"));  /* It tells of the others, too. */
   vigil__config_read(&config, (unsigned) getuid(), get, complain, NULL);
   vigil__report_init(&config);
   if (config.mode == VIGIL__MODE_OFF)
@@ -148,8 +150,10 @@ static struct vigil__isolate* main_iso;
 static void leaving(struct vigil__isolate* iso) {
   vigil__thread_detach(iso);
   vigil__hold_leave(iso, iso == main_iso);
-  if (iso == main_iso)
+  if (iso == main_iso) {
     vigil__helper_leave();
+    vigil__control_unbind();
+  }
 }
 
 bool vigil__on(void) {

@@ -5,6 +5,9 @@
 
 #include "clock.h"
 
+#include "os.h"
+
+#include <inttypes.h> /* PRIu64 */
 #include <stdio.h>    /* snprintf */
 #include <stdlib.h>   /* free */
 #include <string.h>
@@ -118,9 +121,11 @@ void vigil__http_init(struct vigil__http* h, struct vigil__http_site* site) {
 static const char* words_of(unsigned status) {
   switch (status) {
     case 200: return "OK";
+    case 202: return "Accepted";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 431: return "Request Header Fields Too Large";
@@ -153,6 +158,7 @@ static void head(struct vigil__http_reply* reply,
                  unsigned status,
                  const char* type,
                  unsigned allow,
+                 uint64_t len,
                  uint64_t wall_ns) {
   char date[64];
   char methods[64] = "";
@@ -168,12 +174,12 @@ static void head(struct vigil__http_reply* reply,
       "HTTP/1.1 %u %s\r\n"
       "Date: %s\r\n"
       "Content-Type: %s\r\n"
-      "Content-Length: %zu\r\n"
+      "Content-Length: %" PRIu64 "\r\n"
       "Cache-Control: no-store\r\n"
       "X-Content-Type-Options: nosniff\r\n"
       "%s"
       "Connection: %s\r\n\r\n",
-      status, words_of(status), date, type, reply->len, methods,
+      status, words_of(status), date, type, len, methods,
       reply->close ? "close" : "keep-alive");
 }
 
@@ -187,15 +193,18 @@ static void plain(struct vigil__http_reply* reply,
   reply->body = malloc(size);
   reply->len = reply->body == NULL ? 0 : (size_t) snprintf(
       reply->body, size, "%u %s\n", status, words_of(status));
-  head(reply, status, "text/plain; charset=utf-8", allow, wall_ns);
+  head(reply, status, "text/plain; charset=utf-8", allow, reply->len, wall_ns);
 }
 
 static const struct vigil__http_route* find(const struct vigil__http_site* s,
                                             const char* path) {
+  size_t len;
   size_t i;
 
   for (i = 0; i < s->routes; i++) {
-    if (strcmp(s->route[i].path, path) == 0)
+    len = strlen(s->route[i].path);
+    if (strncmp(s->route[i].path, path, len) == 0 &&
+        (path[len] == '\0' || s->route[i].path[len - 1] == '/'))
       return &s->route[i];
   }
   return NULL;
@@ -219,11 +228,23 @@ static const char* split(char* target, const char** query) {
   return path;
 }
 
+static void drop_body(struct vigil__http_reply* reply) {
+  free(reply->body);
+  reply->body = NULL;
+  reply->len = 0;
+  if (reply->fd >= 0)
+    vigil__os.close(reply->fd);
+  reply->fd = -1;
+  reply->rest = 0;
+}
+
 static void answer(struct vigil__http* h,
                    uint64_t wall_ns,
                    struct vigil__http_reply* reply) {
   struct vigil__http_totals* totals = &h->site->totals;
-  struct vigil__http_answer a = { .status = 200, .type = "text/plain" };
+  struct vigil__http_answer a = {
+    .status = 200, .type = "text/plain", .fd = -1
+  };
   struct vigil__http_request r = { .accept = h->accept };
   const struct vigil__http_route* route;
 
@@ -239,21 +260,22 @@ static void answer(struct vigil__http* h,
           wall_ns);
   } else {
     route->handle(h->site->arg, &r, &a);
-    if (a.body == NULL && a.status == 200) {
+    if (a.body == NULL && a.fd < 0 && a.status == 200) {
       totals->failed++;
       plain(reply, 500, 0, wall_ns);
     } else {
       totals->ok++;
       reply->body = a.body;
-      reply->len = a.len;
-      head(reply, a.status, a.type, 0, wall_ns);
+      reply->fd = a.fd;
+      if (a.fd >= 0)
+        reply->rest = a.len;
+      else
+        reply->len = a.len;
+      head(reply, a.status, a.type, 0, a.len, wall_ns);
     }
   }
-  if (h->parser.method == HTTP_HEAD) {
-    free(reply->body);
-    reply->body = NULL;
-    reply->len = 0;
-  }
+  if (h->parser.method == HTTP_HEAD)
+    drop_body(reply);
 }
 
 static void give_up(struct vigil__http* h,
@@ -277,6 +299,7 @@ bool vigil__http_feed(struct vigil__http* h,
   llhttp_errno_t err = llhttp_execute(&h->parser, data, len);
 
   memset(reply, 0, sizeof(*reply));
+  reply->fd = -1;
   *used = len;
   if (h->complete) {
     /* What asks for an upgrade is told what it asked for, and goes. */

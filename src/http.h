@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 /* HTTP/1 as far as we need it, over llhttp and without sockets: bytes in,
- * bytes out. A request may have no body. serve.h brings the sockets.
+ * bytes out. A request may have no body: what it asks for is in its target.
+ * serve.h brings the sockets.
  *
  * What is said of a request is bounded: its head by VIGIL__HTTP_HEAD, its
  * target by VIGIL__HTTP_TARGET. Whatever llhttp does not accept, without its
@@ -37,16 +38,19 @@ struct vigil__http_answer {
   const char* type;             /* Content-Type, with its parameters. */
   char* body;                   /* Taken: freed with free(). NULL: none. */
   size_t len;
+  int fd;                       /* Not -1: instead of `body` `len` bytes of this
+                                 * file, from where it is. Taken: closed. */
 };
 
-/* Fills `answer`. NULL body with status 200: it could not be made, which is
- * counted, and answered with 500. */
+/* Fills `answer`. NULL body and no file with status 200: it could not be made,
+ * which is counted, and answered with 500. */
 typedef void (*vigil__http_handler)(void* arg,
                                     const struct vigil__http_request* request,
                                     struct vigil__http_answer* answer);
 
 struct vigil__http_route {
-  const char* path;
+  const char* path;             /* With "/" at its end all below it, too, unless
+                                 * a route before it has that path. */
   unsigned methods;
   vigil__http_handler handle;
 };
@@ -81,6 +85,9 @@ struct vigil__http_reply {
   size_t head_len;
   char* body;                   /* The caller frees it. NULL: none. */
   size_t len;
+  int fd;                       /* Not -1: then `rest` bytes of this file, which
+                                 * the caller closes. */
+  uint64_t rest;
   bool close;                   /* After it, the connection ends. */
 };
 

@@ -3,8 +3,8 @@
 
 #include "incident.h"
 
+#include "announce.h"
 #include "ledger.h"
-#include "log.h"
 #include "manifest.h"
 #include "os.h"
 #include "sha256.h"
@@ -19,15 +19,14 @@
 static const struct {
   const char* kind;
   const char* suffix;
-  const char* people;  /* What it is called in the line. */
 } pieces[VIGIL__PIECES] = {
-  [VIGIL__PIECE_CPU] = { "cpu", "cpuprofile", "CPU profile" },
-  [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot", "heap snapshot" },
-  [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile", "allocation profile" },
-  [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile", "profile of the time before" },
-  [VIGIL__PIECE_STALLS] = { "stalls", "json", "stalls" },
-  [VIGIL__PIECE_LEAK] = { "leak", "json", "leak hunt" },
-  [VIGIL__PIECE_LEAK_TEXT] = { "leak", "txt", "leak hunt" }
+  [VIGIL__PIECE_CPU] = { "cpu", "cpuprofile" },
+  [VIGIL__PIECE_HEAP] = { "heap", "heapsnapshot" },
+  [VIGIL__PIECE_ALLOC] = { "alloc", "heapprofile" },
+  [VIGIL__PIECE_BEFORE] = { "before", "cpuprofile" },
+  [VIGIL__PIECE_STALLS] = { "stalls", "json" },
+  [VIGIL__PIECE_LEAK] = { "leak", "json" },
+  [VIGIL__PIECE_LEAK_TEXT] = { "leak", "txt" }
 };
 
 /* Room that one is taken to need, so that old ones are removed for it: twice
@@ -47,32 +46,30 @@ static int error_of(int answer) {
   }
 }
 
-/* Says once why there is none, but for what the budget says later. */
-static void complain(const struct vigil__config* config,
-                     const struct vigil__trigger* trigger,
-                     const struct vigil__artifact_dir* dir,
-                     int err) {
-  if (err != 0 && err != -EDQUOT && err != -EBUSY && !trigger->again)
-    vigil__log("%s, but nothing can be captured in %s: %s", trigger->headline,
-               config->dir,
-               dir->error[0] != '\0' ? dir->error : strerror(-err));
+/* Opens the directory, and asks the budget: its answer, or -errno. */
+static int ask(struct vigil__artifact_dir* dir,
+               const struct vigil__config* config,
+               const struct vigil__budget_request* request,
+               struct vigil__budget_grant* grant) {
+  const int err =
+      vigil__artifact_dir_open(dir, config->dir, &vigil__sha256_openssl);
+
+  return err != 0 ? err : vigil__budget_ask(dir, config, request, grant);
 }
 
-/* 0, or the error; the directory is open. */
-static int open_granted(struct vigil__incident* i) {
-  const struct vigil__budget_request request = {
-    .ratio = i->trigger.ratio,
-    .expect_bytes = EXPECT_BYTES,
-    .again = i->trigger.again
-  };
-  const int answer =
-      vigil__budget_ask(&i->dir, i->config, &request, &i->grant);
+/* That instant was a few ms ago. */
+static vigil__mono_t mono_of(uint64_t wall_ns) {
+  const uint64_t now = vigil__os.wall();
+
+  return vigil__os.mono() - (now > wall_ns ? now - wall_ns : 0);
+}
+
+/* The directory is open, and the budget has granted it. */
+static int begin_granted(struct vigil__incident* i) {
   int err;
 
-  vigil__ledger_asked(answer, i->trigger.again);
-  if (answer != VIGIL__BUDGET_ALLOW)
-    return error_of(answer);
   i->trigger_wall_ns = i->grant.wall_ns;
+  i->trigger_mono = mono_of(i->trigger_wall_ns);
   err = vigil__artifact_begin(&i->artifact, &i->dir, i->trigger_wall_ns,
                               getpid());
   if (err != 0) {
@@ -85,21 +82,25 @@ static int open_granted(struct vigil__incident* i) {
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger) {
-  int err;
+  const struct vigil__budget_request request = {
+    .ratio = trigger->ratio,
+    .expect_bytes = EXPECT_BYTES,
+    .again = trigger->again
+  };
+  int answer;
 
   memset(i, 0, sizeof(*i));
   i->config = config;
   i->trigger = *trigger;
-  err = vigil__artifact_dir_open(&i->dir, config->dir, &vigil__sha256_openssl);
-  if (err == 0) {
-    err = open_granted(i);
-    if (err != 0)
-      vigil__artifact_dir_close(&i->dir);
-  } else {
-    vigil__ledger_asked(err, trigger->again);
+  answer = ask(&i->dir, config, &request, &i->grant);
+  vigil__ledger_asked(answer, trigger->again);
+  if (answer == VIGIL__BUDGET_ALLOW)
+    answer = begin_granted(i);
+  if (answer != VIGIL__BUDGET_ALLOW) {
+    vigil__announce_none(config, trigger, &i->dir, answer);
+    vigil__artifact_dir_close(&i->dir);
   }
-  complain(config, trigger, &i->dir, err);
-  return err;
+  return error_of(answer);
 }
 
 int vigil__incident_ask(const struct vigil__config* config,
@@ -114,18 +115,14 @@ int vigil__incident_ask(const struct vigil__config* config,
   };
   struct vigil__budget_grant grant;
   struct vigil__artifact_dir dir;
-  int answer =
-      vigil__artifact_dir_open(&dir, config->dir, &vigil__sha256_openssl);
-  int err;
+  const int answer = ask(&dir, config, &request, &grant);
 
-  if (answer == 0)
-    answer = vigil__budget_ask(&dir, config, &request, &grant);
-  if (answer != VIGIL__BUDGET_ALLOW)
+  if (answer != VIGIL__BUDGET_ALLOW) {
     vigil__ledger_asked(answer, trigger->again);
-  err = error_of(answer);
-  complain(config, trigger, &dir, err);
+    vigil__announce_none(config, trigger, &dir, answer);
+  }
   vigil__artifact_dir_close(&dir);
-  return err;
+  return error_of(answer);
 }
 
 void vigil__incident_name(struct vigil__incident* i, enum vigil__piece piece) {
@@ -227,54 +224,6 @@ void vigil__incident_none(struct vigil__incident* i,
 
 /* ---- the end */
 
-/* snprintf to the end of a text that is cut where it is full. */
-__attribute__((format(printf, 2, 3)))
-static void add(char* text, const char* format, ...) {
-  const size_t len = strlen(text);
-  va_list args;
-
-  va_start(args, format);
-  vsnprintf(text + len, VIGIL__LOG_LINE - len, format, args);
-  va_end(args);
-}
-
-/* The two that people look at first with their whole paths, or else the
- * incident's; the rest by name. */
-static void list_files(const struct vigil__incident* i, char* text) {
-  int k;
-
-  for (k = VIGIL__PIECE_CPU; k <= VIGIL__PIECE_HEAP; k++) {
-    if (i->piece[k].name[0] != '\0')
-      add(text, "%s%s/%s/%s", text[0] == '\0' ? "; captured " : " and ",
-          i->dir.path, i->artifact.name, i->piece[k].name);
-  }
-  if (text[0] == '\0')
-    add(text, "; wrote %s/%s/incident.json", i->dir.path, i->artifact.name);
-  for (; k < VIGIL__PIECES; k++) {
-    if (i->piece[k].name[0] != '\0')
-      add(text, ", %s", i->piece[k].name);
-  }
-}
-
-static void say(const struct vigil__incident* i) {
-  const struct vigil__trigger* t = &i->trigger;
-  char text[VIGIL__LOG_LINE] = "";
-  int k;
-
-  list_files(i, text);
-  for (k = 0; k < VIGIL__PIECES; k++) {
-    if (i->piece[k].name[0] == '\0' && i->piece[k].note[0] != '\0')
-      add(text, "; no %s: %s", pieces[k].people, i->piece[k].note);
-  }
-  if (i->grant.suppressed != 0)
-    add(text, "; over the budget before it: %" PRIu64, i->grant.suppressed);
-  if (t->leak != 0)
-    vigil__log("%s%s", t->headline, text);
-  else
-    vigil__log("%s, cause: %s (%s)%s", t->headline,
-               vigil__cause_name(t->why.cause), t->why.text, text);
-}
-
 int vigil__incident_finish(struct vigil__incident* i,
                            const struct vigil__self* self) {
   struct vigil__json json = { .limit = 0 };
@@ -284,10 +233,9 @@ int vigil__incident_finish(struct vigil__incident* i,
   err = vigil__artifact_finish(&i->artifact, &json);
   vigil__json_free(&json);
   if (err == 0)
-    say(i);
+    vigil__announce(i);
   else
-    vigil__log("%s, but the incident could not be written to %s: %s",
-               i->trigger.headline, i->dir.path, strerror(-err));
+    vigil__announce_failed(i, err);
   vigil__ledger_ended(i, err);
   vigil__budget_end(&i->dir, i->config, &i->grant, err == 0);
   vigil__artifact_dir_close(&i->dir);

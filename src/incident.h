@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "pool.h"
 #include "rule.h"
+#include "timeline.h"
 #include "v8_bridge.h"
 #include "window.h"
 
@@ -91,7 +92,9 @@ struct vigil__incident {
   struct vigil__artifact_dir dir;
   struct vigil__artifact artifact;
   struct vigil__budget_grant grant;
-  uint64_t trigger_wall_ns;     /* Unix time. */
+  uint64_t trigger_wall_ns;     /* Unix time... */
+  vigil__mono_t trigger_mono;   /* ...and this clock then. */
+  struct vigil__timeline_copy timeline;
   struct {
     char name[VIGIL__ARTIFACT_NAME];  /* "": not written... */
     char note[VIGIL__NOTE];           /* ...and why. */
@@ -102,9 +105,9 @@ struct vigil__incident {
   atomic_bool give_up;
 };
 
-/* Opens it. 0; -EDQUOT (time) or -EBUSY (other processes), the budget does not
- * allow it, which is counted and said later; or -errno, -ENOSPC when the disk
- * has no room, after a line that says why, the first time. */
+/* Opens it. 0; -EDQUOT (time), -EBUSY (other processes) or -ENOSPC (disk), the
+ * budget does not allow it, which is counted; or -errno. After a line that says
+ * why, the first time. */
 int vigil__incident_begin(struct vigil__incident* i,
                           const struct vigil__config* config,
                           const struct vigil__trigger* trigger);

@@ -11,7 +11,6 @@
 #include <stdio.h>     /* snprintf */
 #include <stdlib.h>    /* free */
 #include <string.h>
-#include <time.h>      /* gmtime_r */
 
 static void fail(struct vigil__json* j, int error) {
   if (j->error == 0)
@@ -71,6 +70,10 @@ static void new_line(struct vigil__json* j) {
 
   if (j->compact)
     return;
+  if (j->level[j->depth].line) {
+    put(j, " ", 1);
+    return;
+  }
   put(j, "\n", 1);
   for (i = 0; i < j->depth; i++)
     put(j, "  ", 2);
@@ -86,9 +89,9 @@ static void begin(struct vigil__json* j, const char* key) {
   }
   if (j->level[j->depth].more)
     put(j, ",", 1);
-  j->level[j->depth].more = true;
-  if (j->depth != 0)
+  if (j->depth != 0 && (j->level[j->depth].more || !j->level[j->depth].line))
     new_line(j);
+  j->level[j->depth].more = true;
   if (key != NULL) {
     put_string(j, key);
     put(j, ": ", j->compact ? 1 : 2);
@@ -104,6 +107,7 @@ static void nest(struct vigil__json* j, const char* key, bool array) {
     return;
   j->level[++j->depth].more = false;
   j->level[j->depth].array = array;
+  j->level[j->depth].line = false;
 }
 
 void vigil__json_object(struct vigil__json* j, const char* key) {
@@ -114,6 +118,12 @@ void vigil__json_array(struct vigil__json* j, const char* key) {
   nest(j, key, true);
 }
 
+void vigil__json_line(struct vigil__json* j, const char* key) {
+  nest(j, key, true);
+  if (j->error == 0)
+    j->level[j->depth].line = true;
+}
+
 void vigil__json_end(struct vigil__json* j) {
   const unsigned from = j->depth;
 
@@ -122,7 +132,7 @@ void vigil__json_end(struct vigil__json* j) {
   if (j->error != 0)
     return;
   j->depth--;
-  if (j->level[from].more)
+  if (j->level[from].more && !j->level[from].line)
     new_line(j);
   put(j, j->level[from].array ? "]" : "}", 1);
 }
@@ -134,9 +144,14 @@ void vigil__json_string(struct vigil__json* j,
   put_string(j, s);
 }
 
-static void put_text(struct vigil__json* j, const char* key, const char* text) {
+void vigil__json_raw(struct vigil__json* j, const char* key,
+                     const char* text, size_t len) {
   begin(j, key);
-  put(j, text, strlen(text));
+  put(j, text, len);
+}
+
+static void put_text(struct vigil__json* j, const char* key, const char* text) {
+  vigil__json_raw(j, key, text, strlen(text));
 }
 
 void vigil__json_uint(struct vigil__json* j, const char* key, uint64_t v) {
@@ -169,20 +184,24 @@ void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns) {
   put_text(j, key, text);
 }
 
-void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall) {
-  time_t seconds = (time_t) (wall / 1000000000);
-  char day[32];
-  char text[48];
-  struct tm tm;
+void vigil__json_short_ms(struct vigil__json* j, const char* key, int64_t ns) {
+  const uint64_t size = ns < 0 ? -(uint64_t) ns : (uint64_t) ns;
+  char text[32];
+  int len = snprintf(text, sizeof(text), "%s%" PRIu64 ".%06" PRIu64,
+                     ns < 0 ? "-" : "", size / 1000000, size % 1000000);
 
-  if (gmtime_r(&seconds, &tm) == NULL ||
-      strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
-    vigil__json_null(j, key);
-    return;
-  }
-  snprintf(text, sizeof(text), "%s.%03uZ", day,
-           (unsigned) (wall % 1000000000 / 1000000));
-  vigil__json_string(j, key, text);
+  while (text[len - 1] == '0')
+    len--;
+  if (text[len - 1] == '.')
+    len--;
+  text[len] = '\0';
+  put_text(j, key, text);
+}
+
+void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall) {
+  char text[VIGIL__TEXT_TIME];
+
+  vigil__json_string(j, key, vigil__text_time(text, wall));
 }
 
 int vigil__json_finish(struct vigil__json* j) {

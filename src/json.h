@@ -32,11 +32,14 @@ struct vigil__json {
   struct {
     bool more;          /* A comma is due. */
     bool array;
+    bool line;
   } level[VIGIL__JSON_DEPTH];
 };
 
 void vigil__json_object(struct vigil__json* j, const char* key);
 void vigil__json_array(struct vigil__json* j, const char* key);
+/* An array that stays on one line: of many short values. */
+void vigil__json_line(struct vigil__json* j, const char* key);
 void vigil__json_end(struct vigil__json* j);  /* Of either. */
 
 void vigil__json_string(struct vigil__json* j, const char* key, const char* s);
@@ -46,6 +49,12 @@ void vigil__json_bool(struct vigil__json* j, const char* key, bool v);
 void vigil__json_null(struct vigil__json* j, const char* key);
 /* `v` / 10^6 with its six decimals: ns as ms. */
 void vigil__json_ms(struct vigil__json* j, const char* key, uint64_t ns);
+/* The same, signed, and with the decimals it needs: -1.5, 0. */
+void vigil__json_short_ms(struct vigil__json* j, const char* key, int64_t ns);
+
+/* A value that is JSON already. */
+void vigil__json_raw(struct vigil__json* j, const char* key,
+                     const char* text, size_t len);
 
 /* Unix time in ns, as "2026-11-23T03:14:15.926Z". */
 void vigil__json_time(struct vigil__json* j, const char* key, uint64_t wall);

@@ -8,6 +8,7 @@
 #include "probe.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>   /* snprintf */
 #include <string.h>
 
@@ -15,11 +16,36 @@
 #define CALM_NS (3 * VIGIL__SEC)
 
 static const struct vigil__config* config;
-static struct vigil__rule_config rules;
+static struct vigil__rule_config rules;  /* Watch thread only. */
+
+/* A limit that somebody wants, or NONE. Each is one whole value that orders
+ * nothing: relaxed. The watch thread takes it out and is the only one to use
+ * it; of two that come before it looks the last one counts. */
+#define NONE UINT64_MAX
+static _Atomic uint64_t asked[VIGIL__RULES];
 
 void vigil__judge_init(const struct vigil__config* c) {
+  int i;
+
   config = c;
   vigil__rule_configure(&rules, c);
+  for (i = 0; i < VIGIL__RULES; i++)
+    atomic_init(&asked[i], NONE);
+}
+
+void vigil__judge_ask_limit(enum vigil__rule rule, uint64_t limit) {
+  atomic_store_explicit(&asked[rule], limit, memory_order_relaxed);
+}
+
+void vigil__judge_take_limits(void) {
+  uint64_t limit;
+  int i;
+
+  for (i = 0; i < VIGIL__RULES; i++) {
+    limit = atomic_exchange_explicit(&asked[i], NONE, memory_order_relaxed);
+    if (limit != NONE)
+      rules.rule[i].limit = limit;
+  }
 }
 
 static uint64_t seconds_of(const struct vigil__window_span* span) {
@@ -40,7 +66,7 @@ static void pool_figure(const struct vigil__thread* t,
                         struct vigil__rule_figure* figure) {
   struct vigil__figures f;
 
-  if (t->kind != VIGIL__THREAD_MAIN || config->pool_wait_p99_ns == 0)
+  if (t->kind != VIGIL__THREAD_MAIN || rules.rule[VIGIL__RULE_POOL].limit == 0)
     return;
   memset(&f, 0, sizeof(f));
   figure->valid = vigil__figures_pool(now - config->window_ns, now, &f);
@@ -95,7 +121,7 @@ bool vigil__judge_calm(const struct vigil__thread* t) {
 
   return vigil__window_lag(t->window, CALM_NS, VIGIL__WINDOW_MASKED, &lag,
                            &span) == 0 &&
-         lag.p99_ns < config->lag_p99_ns / 2;
+         lag.p99_ns < rules.rule[VIGIL__RULE_LAG].limit / 2;
 }
 
 void vigil__judge_begin(const struct vigil__thread* t,
@@ -150,7 +176,7 @@ static void headline(struct vigil__trigger* t,
            amount(limit, share, r->limit), t->thread);
 }
 
-static void why(struct vigil__trigger* t) {
+void vigil__judge_why(struct vigil__trigger* t) {
   const vigil__mono_t now = vigil__os.mono();
   const uint64_t span_ns = t->span.end - t->span.begin;
 
@@ -169,7 +195,7 @@ static void why(struct vigil__trigger* t) {
 void vigil__judge_end(struct vigil__trigger* t,
                       const struct vigil__rule_result* rule,
                       const char* who) {
-  why(t);
+  vigil__judge_why(t);
   if (rule == NULL) {
     t->rule = who;
     t->demand = true;
@@ -189,7 +215,7 @@ void vigil__judge_end(struct vigil__trigger* t,
 }
 
 void vigil__judge_leak(struct vigil__trigger* t, unsigned round) {
-  why(t);
+  vigil__judge_why(t);
   t->rule = "leak-hunt";
   t->demand = true;
   t->unit = "";
@@ -199,7 +225,7 @@ void vigil__judge_leak(struct vigil__trigger* t, unsigned round) {
 }
 
 void vigil__judge_limit(struct vigil__trigger* t, uint64_t limit) {
-  why(t);
+  vigil__judge_why(t);
   t->rule = "heap-limit";
   t->unit = "%";
   t->value = t->limit = 100 * 10000;

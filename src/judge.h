@@ -20,6 +20,12 @@ void vigil__judge_init(const struct vigil__config* config);
  * made. */
 struct vigil__rule_result vigil__judge(struct vigil__thread* t, bool capturing);
 
+/* Any thread. From its next look on the watch thread goes by this limit, in the
+ * rule's unit; 0: off. */
+void vigil__judge_ask_limit(enum vigil__rule rule, uint64_t limit);
+/* Takes the limits that were asked for. Watch thread, before it looks. */
+void vigil__judge_take_limits(void);
+
 /* How a rule stands for it. Same. */
 struct vigil__rule_view vigil__judge_look(const struct vigil__thread* t,
                                           enum vigil__rule rule);
@@ -36,6 +42,8 @@ void vigil__judge_begin(const struct vigil__thread* t,
 void vigil__judge_end(struct vigil__trigger* trigger,
                       const struct vigil__rule_result* rule,
                       const char* who);
+/* Only why, with its figures. Without the lock. */
+void vigil__judge_why(struct vigil__trigger* trigger);
 /* The rest, of a round of a leak hunt. */
 void vigil__judge_leak(struct vigil__trigger* trigger, unsigned round);
 /* The rest, when V8 gives up: the heap has reached its limit of so many bytes. */

@@ -10,7 +10,7 @@
 
 static struct vigil__ledger ledger;
 
-static enum vigil__refusal refusal_of(int answer) {
+enum vigil__refusal vigil__ledger_refusal(int answer) {
   switch (answer) {
     case VIGIL__BUDGET_COOLDOWN: return VIGIL__REFUSED_COOLDOWN;
     case VIGIL__BUDGET_HOURLY: return VIGIL__REFUSED_HOURLY;
@@ -26,7 +26,7 @@ void vigil__ledger_asked(int answer, bool again) {
     return;
   ledger.attempted++;
   if (answer != VIGIL__BUDGET_ALLOW)
-    ledger.refused[refusal_of(answer)]++;
+    ledger.refused[vigil__ledger_refusal(answer)]++;
 }
 
 void vigil__ledger_ended(const struct vigil__incident* i, int err) {

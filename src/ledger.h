@@ -50,6 +50,9 @@ struct vigil__ledger {
  * be asked). One that was refused before is counted once it is allowed. */
 void vigil__ledger_asked(int answer, bool again);
 
+/* Why it was not allowed; `answer` is not VIGIL__BUDGET_ALLOW. Pure. */
+enum vigil__refusal vigil__ledger_refusal(int answer);
+
 /* One that was allowed has ended; `err` not 0: it is not on disk. */
 void vigil__ledger_ended(const struct vigil__incident* i, int err);
 

@@ -148,6 +148,7 @@ void vigil__manifest_write(struct vigil__json* j,
   lag(j, &i->trigger);
   gc(j, &i->trigger);
   pool(j, &i->trigger.pool);
+  vigil__timeline_write(j, "timeline", &i->timeline, i->trigger_mono);
   vigil__json_uint(j, "suppressedBefore", i->grant.suppressed);
   vigil__json_ms(j, "captureMs",
                  self->start_ns + self->stop_ns + self->snapshot_ns);

@@ -105,7 +105,7 @@ void vigil__metrics_process(struct vigil__metrics* m,
                      VIGIL__UNIT_SECONDS, "How old the figures are",
                      now > f->at ? now - f->at : 0);
   vigil__metrics_one(m, "vigil_log_lines_dropped", VIGIL__METRIC_COUNTER,
-                     VIGIL__UNIT_NONE, "Lines that standard error did not take",
+                     VIGIL__UNIT_NONE, "Lines that could not be written, or were too many",
                      f->log_dropped);
 }
 

@@ -35,6 +35,7 @@ static _Atomic uint64_t serial;
 
 struct vigil__probe* vigil__probe_new(void) {
   struct vigil__probe* p = calloc(1, sizeof(*p));
+  int i;
 
   if (p == NULL)
     return NULL;
@@ -50,7 +51,9 @@ struct vigil__probe* vigil__probe_new(void) {
   /* Only has to be another number each time: relaxed. */
   p->serial = 1 + atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
   vigil__stack_target_init(&p->target);
-  vigil__task_open(&p->task, "", (pid_t) syscall(SYS_gettid), NULL);
+  p->tid = (pid_t) syscall(SYS_gettid);
+  for (i = 0; i < VIGIL__TASK_FILES; i++)
+    p->task.fd[i] = -1;
   return p;
 }
 
@@ -70,6 +73,14 @@ void vigil__probe_unref(struct vigil__probe* p) {
   free(p);
 }
 
+const struct vigil__task* vigil__probe_task(struct vigil__probe* p) {
+  if (!p->task_open) {
+    p->task_open = true;
+    vigil__task_open(&p->task, "", p->tid, NULL);
+  }
+  return &p->task;
+}
+
 void vigil__probe_usage(struct vigil__probe* p,
                         vigil__mono_t now,
                         uint64_t gc_ns,
@@ -79,7 +90,8 @@ void vigil__probe_usage(struct vigil__probe* p,
   memset(usage, 0, sizeof(*usage));
   usage->at = now;
   usage->gc_ns = gc_ns;
-  if (vigil__task_read(&p->task, VIGIL__TASK_CPU | VIGIL__TASK_DELAY, &f) != 0)
+  if (vigil__task_read(vigil__probe_task(p),
+                       VIGIL__TASK_CPU | VIGIL__TASK_DELAY, &f) != 0)
     return;
   usage->valid = f.valid;
   usage->cpu_ns = f.cpu_ns;

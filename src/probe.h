@@ -38,10 +38,12 @@ struct vigil__probe {
   atomic_uint refs;
   uint64_t serial;              /* No two probes have the same one. */
   struct vigil__stack_target target;
-  struct vigil__task task;
+  pid_t tid;
   struct vigil__unwind_code jit;  /* Where V8 puts code; 0, 0: not known. */
   struct vigil__code* code;     /* Written by the own thread. */
   /* The watch thread's own. */
+  struct vigil__task task;      /* By vigil__probe_task(). */
+  bool task_open;
   struct vigil__frames* frames;
   struct vigil__recorder recorder;
   struct vigil__stalls stalls;
@@ -66,6 +68,10 @@ struct vigil__probe* vigil__probe_new(void);
 /* Any thread. */
 void vigil__probe_ref(struct vigil__probe* p);
 void vigil__probe_unref(struct vigil__probe* p);
+
+/* Watch thread. What /proc has of the thread. Its files are open only from the
+ * first call on: a program that nobody watches has no descriptors of ours. */
+const struct vigil__task* vigil__probe_task(struct vigil__probe* p);
 
 /* Watch thread. Reads what it has used. `gc_ns`: GC pauses until now. */
 void vigil__probe_usage(struct vigil__probe* p,

@@ -148,7 +148,7 @@ static void look_at(const struct seen* s,
 
   /* First, for the rest takes longer. */
   if (look != NULL)
-    vigil__task_read(&s->probe->task, VIGIL__TASK_ALL, &look->task);
+    vigil__task_read(vigil__probe_task(s->probe), VIGIL__TASK_ALL, &look->task);
   n = vigil__probe_look(s->probe, frames, &how);
   count = n > 0 ? (uint32_t) n : 0;
   if (config->recorder)

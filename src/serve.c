@@ -6,11 +6,14 @@
 #include "os.h"
 
 #include <errno.h>
-#include <stdlib.h>  /* free */
+#include <stdlib.h>      /* free */
 #include <string.h>
+#include <sys/socket.h>  /* SO_PEERCRED */
+#include <unistd.h>      /* read */
 
 #define IN 4096u
 #define WAIT_MS 100u
+#define PIECE (64u * 1024)      /* Of a file. */
 
 /* IDLE: between requests. READING: one has begun. WRITING: it is answered. */
 enum state { IDLE, READING, WRITING, CLOSING };
@@ -43,6 +46,14 @@ static void enter(struct vigil__serve_conn* c, enum state state) {
   c->since = uv_now(c->serve->loop);
 }
 
+static void end_reply(struct vigil__serve_conn* c) {
+  free(c->reply.body);
+  c->reply.body = NULL;
+  if (c->reply.fd >= 0)
+    vigil__os.close(c->reply.fd);
+  c->reply.fd = -1;
+}
+
 static void on_closed(uv_handle_t* handle) {
   struct vigil__serve_conn* c = handle->data;
   struct vigil__serve_conn** p = &c->serve->first;
@@ -51,7 +62,7 @@ static void on_closed(uv_handle_t* handle) {
     p = &(*p)->next;
   *p = c->next;
   c->serve->all--;
-  free(c->reply.body);
+  end_reply(c);
   free(c);
 }
 
@@ -104,11 +115,49 @@ static void plan(struct vigil__serve* s) {
 
 /* ---- reading and answering */
 
+/* The next piece of a file becomes the body. False: it has become shorter, or
+ * cannot be read, and what was promised cannot be kept. */
+static bool next_piece(struct vigil__serve_conn* c) {
+  struct vigil__http_reply* r = &c->reply;
+  ssize_t n;
+
+  if (r->body == NULL)
+    r->body = vigil__os.realloc(NULL, PIECE);
+  if (r->body == NULL)
+    return false;
+  do
+    n = read(r->fd, r->body, r->rest < PIECE ? (size_t) r->rest : PIECE);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return false;
+  r->len = (size_t) n;
+  r->rest -= (uint64_t) n;
+  return true;
+}
+
+static void on_written(uv_write_t* write, int err);
+
+static void send_piece(struct vigil__serve_conn* c) {
+  uv_buf_t buf;
+
+  enter(c, WRITING);
+  if (next_piece(c)) {
+    buf = uv_buf_init(c->reply.body, (unsigned) c->reply.len);
+    if (uv_write(&c->write, &c->uv.stream, &buf, 1, on_written) == 0)
+      return;
+  }
+  drop(c);
+}
+
 static void on_written(uv_write_t* write, int err) {
   struct vigil__serve_conn* c = write->data;
 
-  free(c->reply.body);
-  c->reply.body = NULL;
+  if (err == 0 && c->state != CLOSING && c->reply.rest != 0) {
+    send_piece(c);
+    plan(c->serve);
+    return;
+  }
+  end_reply(c);
   if (err != 0 || c->reply.close || c->state == CLOSING) {
     drop(c);
   } else {
@@ -205,6 +254,7 @@ static struct vigil__serve_conn* new_conn(struct vigil__serve* s) {
     return NULL;
   memset(c, 0, offsetof(struct vigil__serve_conn, in));
   c->serve = s;
+  c->reply.fd = -1;
   vigil__http_init(&c->http, s->site);
   if (s->listener.handle.type == UV_TCP)
     uv_tcp_init(s->loop, &c->uv.tcp);
@@ -217,6 +267,18 @@ static struct vigil__serve_conn* new_conn(struct vigil__serve* s) {
   s->open++;
   enter(c, IDLE);
   return c;
+}
+
+/* The mode of the socket says it, too; whoever got a connected socket from
+ * elsewhere is not kept out by that. */
+static bool is_owner(const struct vigil__serve_conn* c) {
+  struct ucred peer;
+  socklen_t len = sizeof(peer);
+  uv_os_fd_t fd;
+
+  return uv_fileno(&c->uv.handle, &fd) == 0 &&
+         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+         (peer.uid == 0 || peer.uid == vigil__os.geteuid());
 }
 
 /* libuv offers no other one until this one is accepted: when there is no room
@@ -233,6 +295,10 @@ static void on_connection(uv_stream_t* listener, int err) {
   s->waiting = c == NULL;
   if (c != NULL && uv_accept(listener, &c->uv.stream) == 0) {
     s->totals.accepted++;
+    if (s->owner_only && !is_owner(c)) {
+      s->totals.rejected++;
+      drop(c);
+    }
     make_room(s, c);
     if (c->state == IDLE)
       go_on(c);

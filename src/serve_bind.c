@@ -93,8 +93,8 @@ static int bind_fd(int fd, const union address* a) {
 }
 
 /* Two that find the same stale socket must not replace each other's: they lock
- * the folder it is in. */
-static int replace_stale(int fd, const union address* a) {
+ * the folder it is in. `fd` is bound in its place, unless it is -1. */
+static int remove_stale(int fd, const union address* a) {
   char folder[sizeof(a->un.sun_path) + 1];
   char* slash;
   int lock;
@@ -111,13 +111,23 @@ static int replace_stale(int fd, const union address* a) {
   if (vigil__os.flock(lock, LOCK_EX | LOCK_NB) != -EWOULDBLOCK &&
       is_stale(a) &&
       vigil__os.unlinkat(AT_FDCWD, a->un.sun_path, 0) == 0)
-    err = bind_fd(fd, a);
+    err = fd < 0 ? 0 : bind_fd(fd, a);
   vigil__os.flock(lock, LOCK_UN);
   vigil__os.close(lock);
   return err;
 }
 
-static int bind_unix(const struct vigil__listen* l, char* where) {
+void vigil__serve_remove_stale(const char* path) {
+  union address a = { .un.sun_family = AF_UNIX };
+
+  if (strlen(path) >= sizeof(a.un.sun_path))
+    return;
+  strcpy(a.un.sun_path, path);
+  if (is_stale(&a))
+    remove_stale(-1, &a);
+}
+
+static int bind_unix(const struct vigil__listen* l, mode_t mode, char* where) {
   union address a = { .un.sun_family = AF_UNIX };
   const int fd = socket(AF_UNIX, FLAGS, 0);
   int err;
@@ -127,19 +137,20 @@ static int bind_unix(const struct vigil__listen* l, char* where) {
   strcpy(a.un.sun_path, l->path);
   err = bind_fd(fd, &a);
   if (err == -EADDRINUSE)
-    err = replace_stale(fd, &a);
+    err = remove_stale(fd, &a);
   if (err != 0) {
     vigil__os.close(fd);
     return err;
   }
   /* Nobody gets in before listen(). */
-  if (chmod(l->path, 0660) != 0 || listen(fd, BACKLOG) != 0)
+  if (chmod(l->path, mode) != 0 || listen(fd, BACKLOG) != 0)
     return fail(fd);
   snprintf(where, VIGIL__SERVE_WHERE, "%s", l->path);
   return fd;
 }
 
 int vigil__serve_bind(const struct vigil__listen* l,
+                      mode_t mode,
                       char where[VIGIL__SERVE_WHERE]) {
-  return l->path[0] != '\0' ? bind_unix(l, where) : bind_tcp(l, where);
+  return l->path[0] != '\0' ? bind_unix(l, mode, where) : bind_tcp(l, where);
 }

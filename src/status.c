@@ -3,6 +3,7 @@
 
 #include "status.h"
 
+#include "cause_json.h"
 #include "vigil.h"
 
 #include <string.h>
@@ -93,6 +94,49 @@ static void put_rule(struct vigil__json* j,
   vigil__json_end(j);
 }
 
+static void put_gc(struct vigil__json* j,
+                   const struct vigil__facts_thread* t) {
+  int i;
+
+  if (!t->has_gc) {
+    vigil__json_null(j, "gc");
+    return;
+  }
+  vigil__json_object(j, "gc");
+  vigil__json_ms(j, "windowMs", t->gc_window_ns);
+  vigil__json_ms(j, "totalMs", t->gc_ns);
+  vigil__json_object(j, "kinds");
+  for (i = 0; i < VIGIL__GC_KINDS; i++) {
+    vigil__json_object(j, vigil__gc_name((enum vigil__gc_kind) i));
+    vigil__json_uint(j, "count", t->gc[i].n);
+    vigil__json_ms(j, "totalMs", t->gc[i].total_ns);
+    vigil__json_end(j);
+  }
+  vigil__json_end(j);
+  vigil__json_uint(j, "usedBytes", t->used_after_bytes);
+  vigil__json_uint(j, "limitBytes", t->heap_limit_bytes);
+  vigil__json_end(j);
+}
+
+/* By cause; the work of captures, which is none, is the last one. */
+static void put_stalls(struct vigil__json* j,
+                       const struct vigil__facts_thread* t) {
+  int i;
+
+  vigil__json_object(j, "stallsByCause");
+  for (i = 0; i <= VIGIL__CAUSE_CLASSES; i++) {
+    if (t->stalls[i] == 0)
+      continue;
+    vigil__json_object(j, i == VIGIL__STALL_OWN
+                              ? "own-work"
+                              : vigil__cause_name((enum vigil__cause_class) i));
+    vigil__json_uint(j, "count", t->stalls[i]);
+    vigil__json_ms(j, "totalMs", t->stalls_ns[i]);
+    vigil__json_end(j);
+  }
+  vigil__json_end(j);
+}
+
 static void put_thread(struct vigil__json* j,
                        const struct vigil__facts_thread* t) {
   uint64_t stalls = 0;
@@ -108,10 +152,44 @@ static void put_thread(struct vigil__json* j,
   put_lag(j, t);
   vigil__json_uint(j, "stalls", stalls);
   vigil__json_bool(j, "stalled", t->stall_open != 0);
+  put_stalls(j, t);
+  put_gc(j, t);
+  if (t->has_why)
+    vigil__cause_write(j, "cause", &t->why, &t->figures);
   vigil__json_array(j, "rules");
   for (i = 0; t->has_rules && i < VIGIL__RULES; i++)
     put_rule(j, (enum vigil__rule) i, &t->rule[i]);
   vigil__json_end(j);
+  vigil__json_end(j);
+}
+
+/* ---- the process */
+
+static void put_pool(struct vigil__json* j, const struct vigil__facts_pool* p) {
+  int i;
+
+  vigil__json_object(j, "pool");
+  vigil__json_uint(j, "queued", p->queued);
+  vigil__json_uint(j, "queuedMax", p->queued_max);
+  vigil__json_uint(j, "running", p->running);
+  vigil__json_ms(j, "oldestMs", p->oldest_ns);
+  vigil__json_object(j, "kinds");
+  for (i = 0; i < VIGIL__WORK_KINDS; i++) {
+    vigil__json_object(j, vigil__pool_name((enum vigil__work_kind) i));
+    vigil__json_uint(j, "begun", p->wait[i].n);
+    vigil__json_ms(j, "waitMs", p->wait[i].total_ns);
+    vigil__json_uint(j, "ended", p->run[i].n);
+    vigil__json_ms(j, "runMs", p->run[i].total_ns);
+    vigil__json_end(j);
+  }
+  vigil__json_end(j);
+  vigil__json_end(j);
+}
+
+static void put_process(struct vigil__json* j, const struct vigil__facts* f) {
+  vigil__json_object(j, "process");
+  vigil__json_ms(j, "cpuMs", f->cpu_ns);
+  vigil__json_uint(j, "residentBytes", f->resident_bytes);
   vigil__json_end(j);
 }
 
@@ -227,6 +305,8 @@ void vigil__status_write(struct vigil__json* j,
   for (i = 0; i < f->threads; i++)
     put_thread(j, &f->thread[i]);
   vigil__json_end(j);
+  put_pool(j, &f->pool);
+  put_process(j, f);
   put_captures(j, f);
   put_budget(j, f, now);
   put_helper(j, &f->helper);

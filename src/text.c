@@ -3,6 +3,8 @@
 
 #include "text.h"
 
+#include "clock.h"
+
 #include <stdio.h>   /* snprintf */
 #include <string.h>
 
@@ -64,4 +66,25 @@ size_t vigil__text_escape(char* dst, size_t size, const char* src) {
   }
   dst[len] = '\0';
   return len;
+}
+
+const char* vigil__text_time(char to[VIGIL__TEXT_TIME], uint64_t wall_ns) {
+  const uint64_t ms = wall_ns / VIGIL__MS;
+  const uint64_t second = ms / 1000 % 86400;
+  /* Days since 0000-03-01, so that a leap day is the last one of its year, in
+   * eras of 400 years. */
+  const uint64_t days = ms / 1000 / 86400 + 719468;
+  const uint64_t day = days % 146097;
+  const uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+  const uint64_t of_year = day - (365 * year + year / 4 - year / 100);
+  const uint64_t month = (5 * of_year + 2) / 153;  /* 0: March. */
+
+  snprintf(to, VIGIL__TEXT_TIME,
+           "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+           (unsigned) (days / 146097 * 400 + year + (month >= 10)),
+           (unsigned) (month < 10 ? month + 3 : month - 9),
+           (unsigned) (of_year - (153 * month + 2) / 5 + 1),
+           (unsigned) (second / 3600), (unsigned) (second / 60 % 60),
+           (unsigned) (second % 60), (unsigned) (ms % 1000));
+  return to;
 }

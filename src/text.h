@@ -5,6 +5,7 @@
 #define VIGIL_TEXT_H_
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,6 +19,11 @@ size_t vigil__text_utf8(const char* s, size_t len);
  * control characters (C0, DEL, C1) and bytes that are not UTF-8 become \xNN.
  * What does not fit ends in "...". Returns the length; `dst` is terminated. */
 size_t vigil__text_escape(char* dst, size_t size, const char* src);
+
+/* Unix time in ns as "2026-11-23T03:14:15.926Z", cut to the ms; returns `to`.
+ * gmtime_r() reads files and takes a lock; this does not. */
+#define VIGIL__TEXT_TIME 48
+const char* vigil__text_time(char to[VIGIL__TEXT_TIME], uint64_t wall_ns);
 
 #ifdef __cplusplus
 }

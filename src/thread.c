@@ -57,6 +57,7 @@ static void drop(struct vigil__isolate* iso, struct vigil__probe* probe) {
 static void free_thread(struct vigil__thread* t) {
   drop(t->iso, t->probe);
   vigil__window_free(t->window);
+  vigil__timeline_free(t->timeline);
   if (t->loop != NULL)
     vigil__loop_free(t->loop);
   free(t);
@@ -153,4 +154,15 @@ void vigil__thread_detach(struct vigil__isolate* iso) {
   vigil__threads_unlock();
   if (t != NULL)
     drop(iso, probe);
+}
+
+void vigil__thread_timeline(const struct vigil__isolate* iso,
+                            struct vigil__timeline_copy* to) {
+  struct vigil__thread* t;
+
+  vigil__threads_lock();
+  for (t = first; t != NULL && t->iso != iso; t = t->next);
+  if (t != NULL && t->timeline != NULL)
+    vigil__timeline_take(to, t->timeline);
+  vigil__threads_unlock();
 }

@@ -8,6 +8,7 @@
 #include "loop.h"
 #include "probe.h"
 #include "rule.h"
+#include "timeline.h"
 #include "v8_bridge.h"
 #include "window.h"
 
@@ -38,6 +39,7 @@ struct vigil__thread {
   struct vigil__probe* probe;   /* NULL: not attached, or no memory. */
   /* The watch thread's own, once it looks at this loop. */
   struct vigil__window* window;
+  struct vigil__timeline* timeline;  /* NULL: no memory. */
   struct vigil__rule_state rule;
   struct vigil__rule_figure figure[VIGIL__RULES];  /* Last given to it. */
   struct vigil__arrivals arrivals;
@@ -83,6 +85,9 @@ void vigil__thread_attach(const void* uv,
                           struct vigil__probe* probe,
                           uint64_t id,
                           const char* name);
+/* Watch thread; takes the lock. The rows of its loop, as far as it is attached. */
+void vigil__thread_timeline(const struct vigil__isolate* iso,
+                            struct vigil__timeline_copy* to);
 /* The environment leaves, the loop stays. */
 void vigil__thread_detach(struct vigil__isolate* iso);
 

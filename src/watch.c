@@ -27,6 +27,8 @@
 #define TICK_MS 1000
 /* What is due this little before or after a tick is done by it. */
 #define WITH_TICK_MS 20
+/* For so long after a request there are facts. */
+#define WANTED_NS (10 * VIGIL__SEC)
 
 static const struct vigil__config* config;
 static uv_once_t once = UV_ONCE_INIT;
@@ -46,6 +48,11 @@ static atomic_bool armed;
 static uv_async_t async;
 /* Set with release once `async` may be sent to; acquired by wake(). */
 static atomic_bool ready;
+
+/* Until then somebody is told. The watch thread sees it at a tick, or when it is
+ * woken; nothing is read by way of it: relaxed. */
+static _Atomic uint64_t wanted;
+static vigil__mono_t collected;  /* The watch thread's own. */
 
 static void on_capture_time(uv_timer_t* handle);
 static void on_sample(uv_timer_t* handle);
@@ -99,29 +106,48 @@ static void on_capture_time(uv_timer_t* handle) {
 /* Who is not watched does not take the port from who is: `npm start` has the
  * same environment as the server. */
 static void tell(void) {
-  if (config->metrics[0] == '\0')
-    return;
-  vigil__facts_collect(config);
+  const vigil__mono_t now = vigil__os.mono();
+  const vigil__mono_t until =
+      atomic_load_explicit(&wanted, memory_order_relaxed);
+
+  if (config->metrics[0] != '\0' || now < until) {
+    vigil__facts_collect(config, now < until);
+    collected = now;
+  }
   if (vigil__watch_armed())
     vigil__tell_start(config);
 }
 
 static void on_wake(uv_async_t* handle) {
   (void) handle;
+  vigil__judge_take_limits();
+  /* Who asks first need not wait for the next tick. */
+  if (atomic_load_explicit(&wanted, memory_order_relaxed) > collected &&
+      vigil__os.mono() - collected > TICK_MS * VIGIL__MS)
+    tell();
   step_capture();
   serve_demand();
   step_helper();
 }
 
 /* Adds a slice to the window of one loop. Under the lock. */
-static bool measure(struct vigil__thread* t) {
+static bool measure(struct vigil__thread* t, uint64_t pool_wait_ns) {
+  uint64_t gc_ns = VIGIL__TIMELINE_NONE;
   struct vigil__gc_copy gc;
+  int r;
 
   if (t->window == NULL)
     t->window = vigil__window_new();
   if (t->window == NULL)
     return false;
-  vigil__window_tick(t->window, t->loop);
+  if (t->timeline == NULL)
+    t->timeline = vigil__timeline_new();
+  r = vigil__window_tick(t->window, t->loop);
+  if (t->iso != NULL)
+    gc_ns = vigil__gc_pauses(vigil__isolate_pauses(t->iso),
+                             t->window->now.now);
+  if (t->timeline != NULL)
+    vigil__timeline_add(t->timeline, t->window, r, gc_ns, pool_wait_ns);
   if (t->iso != NULL) {
     vigil__isolate_gc(t->iso, &gc);
     t->gc_pause_ns[t->ticks++ % VIGIL__GC_SECONDS] = gc.pause_ns;
@@ -135,6 +161,7 @@ static bool measure(struct vigil__thread* t) {
 static bool evaluate(struct vigil__trigger* trigger,
                      struct vigil__rule_result* result) {
   const vigil__mono_t now = vigil__os.mono();
+  const uint64_t pool_wait_ns = vigil__figures_pool_second();
   bool capturing = vigil__capture_running() || vigil__fire_asks();
   struct vigil__rule_result r;
   struct vigil__thread* t;
@@ -143,11 +170,14 @@ static bool evaluate(struct vigil__trigger* trigger,
   vigil__threads_lock();
   vigil__threads_forget(now > config->window_ns ? now - config->window_ns : 0);
   for (t = vigil__threads_first(); t != NULL; t = t->next) {
-    if (t->loop == NULL || !measure(t) || t->iso == NULL || t->probe == NULL ||
+    if (t->loop == NULL || !measure(t, pool_wait_ns) || t->iso == NULL || t->probe == NULL ||
         !vigil__watch_armed())
       continue;
-    if (vigil__capture_of() == t->iso)
+    if (vigil__capture_of() == t->iso) {
       vigil__capture_calm(vigil__judge_calm(t), now);
+      if (t->timeline != NULL)
+        vigil__capture_row(t->timeline);
+    }
     r = vigil__judge(t, capturing);
     if (r.decision != VIGIL__RULE_FIRE || capturing)
       continue;
@@ -203,7 +233,8 @@ static void serve_demand(void) {
       vigil__judge_limit(&trigger, demand.heap_limit);
     else
       vigil__judge_end(&trigger, NULL,
-                       demand.ticket == 0 ? "a signal" : "node:vigil");
+                       demand.ticket == 0 ? "a signal"
+                       : demand.who != NULL ? demand.who : "node:vigil");
     err = vigil__capture_begin(&trigger);
     vigil__judge_drop(&trigger);
   }
@@ -212,9 +243,6 @@ static void serve_demand(void) {
     step_capture();
     return;
   }
-  if (err == -EBUSY && demand.ticket == 0)
-    vigil__log("a signal asked for a capture, but enough other processes "
-               "capture now");
   vigil__demand_done(demand.ticket, err, "");
 }
 
@@ -264,6 +292,7 @@ static void on_tick(uv_timer_t* handle) {
   (void) handle;
   vigil__figures_beat(vigil__os.mono(), due);
   vigil__figures_tick(vigil__os.mono());
+  vigil__judge_take_limits();
   fired = evaluate(&trigger, &result);
   tell();  /* Before what takes time. */
   if (fired) {
@@ -297,6 +326,7 @@ static void run(void* arg) {
     return;
   }
   atomic_store_explicit(&ready, true, memory_order_release);
+  vigil__log_check();
   vigil__figures_init();
   uv_timer_start(&tick, on_tick, 0, TICK_MS);
   uv_run(&loop, UV_RUN_DEFAULT);
@@ -327,6 +357,7 @@ void vigil__watch_init(const struct vigil__config* c) {
   vigil__judge_init(c);
   vigil__sampler_init(c);
   vigil__hunt_init(c);
+  vigil__facts_init();
   vigil__fire_init(c);
 }
 
@@ -346,6 +377,14 @@ bool vigil__watch_armed(void) {
 void vigil__watch_wake(void) {
   if (atomic_load_explicit(&ready, memory_order_acquire))
     uv_async_send(&async);
+}
+
+void vigil__watch_tell(void) {
+  const vigil__mono_t now = vigil__os.mono();
+
+  if (atomic_exchange_explicit(&wanted, now + WANTED_NS,
+                               memory_order_relaxed) <= now)
+    vigil__watch_wake();
 }
 
 bool vigil__watch_is_self(void) {

@@ -31,6 +31,10 @@ bool vigil__watch_armed(void);
 /* Has the watch thread look at captures now. Any thread. */
 void vigil__watch_wake(void);
 
+/* Somebody wants to be told: for the next ten seconds there are facts, with
+ * causes, also without VIGIL_METRICS. Any thread. */
+void vigil__watch_tell(void);
+
 /* The calling thread is ours, as the watch thread is: its loop gets no record. */
 bool vigil__watch_is_self(void);
 /* Makes it one; before it has a loop. */

@@ -63,6 +63,8 @@ const wrong = [
   ['VIGIL_METRICS', ':9464', 'a port or ports (9464, 9464-9479), an address with them', 'off'],
   ['VIGIL_METRICS', 'example.org:9464', 'the absolute path of a UNIX socket, or off', 'off'],
   ['VIGIL_METRICS', '', 'a port or ports', 'off'],
+  ['VIGIL_LOG', 'syslog', 'text or json (on stderr), the absolute path of a file', 'text'],
+  ['VIGIL_LOG', './vigil.log', 'text: or json: and such a path, or off', 'text'],
   ['VIGIL_READY_AFTER', '2h', 'a duration from 0s to 1h', '0s'],
 ];
 
@@ -92,6 +94,7 @@ const right = {
   // The first ones serve nobody, the others are told to watch: so no port.
   VIGIL_METRICS: ['127.0.0.1:9464', 'off'],
   VIGIL_READY_AFTER: ['0', '1h'],
+  VIGIL_LOG: ['text', 'json', '/dev/null', 'json:/dev/null'],
 };
 
 const hello = ['-e', 'console.log("hello")'];

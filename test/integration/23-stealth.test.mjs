@@ -51,6 +51,48 @@ const scripts = {
       '/bin/grep', ['-E', '^Sig(Blk|Ign|Cgt)', '/proc/self/status'], { encoding: 'utf8' });
     console.log(child.stdout);
     server.close();`),
+  'environment, arguments and name of a child': serving(`
+    const { spawnSync } = require('node:child_process');
+    const told = (file, args) => spawnSync(file, args, { encoding: 'utf8' }).stdout;
+    console.log(told('/usr/bin/env', []).split('\\n').filter((line) => !/^VIGIL/.test(line)).sort());
+    console.log(told('/bin/sh', ['-c', 'ulimit -a; umask; cat /proc/self/comm; ls /proc/$$/task | wc -l']));
+    console.log(told(process.execPath, ['-p', '[process.title === process.execPath, process.argv0 === process.execPath] + process.execArgv + Object.keys(process.env).filter((n) => !/^VIGIL/.test(n))']));
+    server.close();`),
+  'handles on the loop, as a report shows them': serving(`
+    console.log(process.report.getReport().libuv
+      .map((h) => h.type + ' ' + h.is_active + ' ' + h.is_referenced).sort());
+    server.close();`),
+  'async resources': `
+    const types = [];
+    require('node:async_hooks').createHook({ init(id, type) { types.push(type); } }).enable();
+    ${serving('fetchOnce()')}
+    function fetchOnce() {
+      require('node:net').connect(server.address().port, '127.0.0.1').on('close', () => console.log(types)).end();
+      server.on('connection', (c) => { c.resume(); server.close(); });
+    }`,
+  'a megabyte to a pipe, then the exit': serving(`
+    process.stdout.write('x'.repeat(2 ** 20) + 'end\\n', () => process.exit(9));`),
+  'standard input that ends': 'process.stdin.on("end", () => console.log("end")).resume();',
+  'a server, a connection and a timer that are not waited for': `
+    ${serving("require('node:net').connect(server.address().port, '127.0.0.1', () => console.log('connected')).unref(); server.unref();")}
+    server.on('connection', (c) => c.unref());
+    setInterval(() => {}, 1e6).unref();`,
+  'an immediate and a microtask at the end': `
+    ${serving('server.close()')}
+    process.on('exit', () => { Promise.resolve().then(() => console.log('never')); console.log('exit'); });
+    server.on('close', () => setImmediate(() => queueMicrotask(() => console.log('micro'))));`,
+  'death by SIGINT, SIGHUP and SIGQUIT of children that serve': `
+    const { spawn } = require('node:child_process');
+    const child = "require('node:net').createServer().listen(0, '127.0.0.1', () => console.log('up'))";
+    (async () => {
+      for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGKILL']) {
+        const it = spawn(process.execPath, ['-e', child], { stdio: ['ignore', 'pipe', 'inherit'] });
+        it.stdout.once('data', () => it.kill(signal));
+        console.log(await new Promise((done) => it.on('exit', (...how) => done(how))));
+      }
+    })();`,
+  'own properties of process': 'console.log(Reflect.ownKeys(process).map(String), Reflect.ownKeys(globalThis).map(String).filter((k) => k !== "node:vigil"));',
+  'names of builtin modules': `console.log(require('node:module').builtinModules.filter((n) => n !== 'node:vigil'));`,
   'a worker': `
     const { Worker } = require('node:worker_threads');
     new Worker('console.log(process.getActiveResourcesInfo().length); process.exit(3)', { eval: true })
@@ -74,6 +116,29 @@ const scripts = {
 // Process ids, ports and addresses of native code differ.
 const tidy = (text) => text.replaceAll(/^ *\d+: 0x.*\n/gm, '').replaceAll(/\b\d{3,}\b/g, 'N');
 
+// What a program that does not serve can see of a process that has a watch
+// thread only when it serves.
+const unarmed = {
+  'threads': `
+    const fs = require('node:fs');
+    const names = () => fs.readdirSync('/proc/self/task')
+      .map((id) => fs.readFileSync('/proc/self/task/' + id + '/comm', 'utf8').trim()).sort();
+    fs.promises.readFile('/dev/null').then(() => console.log(names()));`,
+  'descriptors': `
+    const fs = require('node:fs');
+    console.log(fs.readdirSync('/proc/self/fd').length, fs.readdirSync('/proc/self/fd')
+      .map((n) => { try { return fs.readlinkSync('/proc/self/fd/' + n).replace(/\\d+/, ''); } catch { return 'closed'; } }).sort());`,
+  'the environment': 'console.log(Object.keys(process.env).filter((n) => !/^VIGIL/.test(n)).sort());',
+  'CPU time that goes on in an idle process': `
+    setTimeout(() => {
+      const before = process.resourceUsage();
+      setTimeout(() => {
+        const after = process.resourceUsage();
+        console.log(after.voluntaryContextSwitches - before.voluntaryContextSwitches < 20);
+      }, 1000);
+    }, 500);`,
+};
+
 describe('the same as the official binary', { concurrency: 2 }, () => {
   for (const [name, script] of Object.entries(scripts)) {
     test(name, async (t) => {
@@ -89,8 +154,20 @@ describe('the same as the official binary', { concurrency: 2 }, () => {
       }
       const telling = await of(undefined, 'on', `${cwd}/metrics.sock`);
       // A child that is as long there finds it taken, and may say so.
-      telling.stderr = telling.stderr.replace(/^vigil: VIGIL_METRICS=.* in use.*\n/m, '');
+      telling.stderr = telling.stderr.replace(/^vigil: VIGIL_METRICS=.* in use.*\n/gm, '');
       assert.deepEqual(telling, official, 'VIGIL_METRICS');
+    });
+  }
+
+  for (const [name, script] of Object.entries(unarmed)) {
+    test(`unarmed: ${name}`, async (t) => {
+      const cwd = temporary(t);
+      const of = async (bin, VIGIL) => {
+        const { code, signal, stdout, stderr } = await run(t, ['-e', script], { cwd, bin, env: { VIGIL, VIGIL_DIR: `${cwd}/vigil` } });
+        return { code, signal, stdout, stderr };
+      };
+      const official = await of(stockNode);
+      for (const vigil of [undefined, 'off']) assert.deepEqual(await of(undefined, vigil), official, `VIGIL=${vigil}`);
     });
   }
 });

@@ -31,7 +31,8 @@ function connect(t, at) {
 
 describe('when', { concurrency: 3 }, () => {
   test('not unless it is asked for', async (t) => {
-    const it = new App(t, [app('told.mjs')]);
+    // The control socket is served by the same thread: 67-control.
+    const it = new App(t, [app('told.mjs')], { env: { VIGIL_CONTROL: 'off' } });
     await it.line(/^ready/m);
     await until(() => threads(it.pid).includes('vigil-watch'), 'the watch thread');
     const other = await start(t);

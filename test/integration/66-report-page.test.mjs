@@ -29,6 +29,32 @@ const known = () => incident(path.join(temporary({ after }), 'i'), {
   [BEFORE]: profile([[900], [50, HANDLER, GUILTY], [50, HANDLER, OTHER]], 1_000_000),
 });
 
+const series = (page, id) => page.evaluate(`[...document.querySelectorAll('#${id} .u-series .u-label')].map((e) => e.textContent).slice(1)`);
+// How many pixels of the chart have that colour of the page.
+const pixels = (page, id, color) => page.evaluate(`(() => {
+  const canvas = document.querySelector('#${id} canvas');
+  const [r, g, b] = getComputedStyle(document.documentElement).getPropertyValue('--${color}').match(/[0-9a-f]{2}/g).map((s) => parseInt(s, 16));
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let n = 0;
+  for (let i = 0; i < data.length; i += 4) n += data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255;
+  return n;
+})()`);
+
+// The lag by the second, its limit, and what else was going on.
+async function checkTimeline(page, { timeline, rule }) {
+  const lag = await series(page, 'lag-chart');
+  assert.ok(lag.includes('lag p99') && lag.includes('longest block'), `${lag}`);
+  assert.equal(lag.includes('pool wait p99'), timeline.poolWaitMs.some((ms) => ms !== null));
+  assert.deepEqual(await series(page, 'busy-chart'), ['loop busy', 'garbage collection']);
+  assert.ok(!(await page.text('#timeline')).includes('no lag by the second'));
+  const label = await page.evaluate(`document.getElementById('lag-chart').getAttribute('aria-label')`);
+  assert.equal(label.includes('limit 50 ms'), rule.name === 'lag-p99', label);
+  // Full colour from half of a second on.
+  const marked = timeline.gcMs.some((ms, i) => ms > 0.5 * timeline.spanMs[i]);
+  if (marked) assert.ok(await pixels(page, 'lag-chart', 'gc') > 4, JSON.stringify(timeline));
+  return { marked, pool: lag.includes('pool wait p99') };
+}
+
 describe('a real incident', { concurrency: 1 }, () => {
   for (const [reason, env, flags, expected] of [
     ['js', {}, [], /guiltyCode causes\.mjs:\d+ and what it called had \d+ % of the busy time/],
@@ -43,10 +69,13 @@ describe('a real incident', { concurrency: 1 }, () => {
       await it.line(/^ready/m);
       const dir = await waitForIncident(it, VIGIL_DIR);
       it.kill('SIGKILL');
-      const { cause, files } = JSON.parse(readFileSync(path.join(dir, 'incident.json'), 'utf8'));
+      const { cause, files, timeline, rule } = JSON.parse(readFileSync(path.join(dir, 'incident.json'), 'utf8'));
       const opened = await open(t, dir);
       const { page } = opened;
       await checkQuiet(opened);
+      const { marked, pool } = await checkTimeline(page, { timeline, rule });
+      assert.ok(reason !== 'threadpool' || pool);
+      assert.ok(reason !== 'gc' || cause.class !== 'gc' || marked, JSON.stringify(timeline));
       assert.equal(await page.evaluate(`document.querySelector('.verdict').dataset.class`), cause.class);
       // Others on this machine can be the cause.
       if (cause.class === reason) assert.match((await page.text('#verdict')).replace(/\s+/g, ' '), expected);
@@ -207,9 +236,8 @@ describe('the page', { concurrency: 1 }, () => {
     const dir = incident(path.join(temporary(t), 'i'), { 'incident.json': manifest({ timeline }), [CPU]: profile([[500], [500, GUILTY]]) });
     const opened = await open(t, dir);
     const { page } = opened;
-    const series = (id) => page.evaluate(`[...document.querySelectorAll('#${id} .u-series .u-label')].map((e) => e.textContent).slice(1)`);
-    assert.deepEqual(await series('lag-chart'), ['wait of an arrival, at most (by samples)', 'lag p99', 'longest block']);
-    assert.deepEqual(await series('busy-chart'), ['loop busy', 'garbage collection']);
+    assert.deepEqual(await series(page, 'lag-chart'), ['wait of an arrival, at most (by samples)', 'lag p99', 'longest block']);
+    assert.deepEqual(await series(page, 'busy-chart'), ['loop busy', 'garbage collection']);
     assert.match(await page.evaluate(`document.getElementById('lag-chart').getAttribute('aria-label')`), /^Lag in ms from −60\.0 s, .* limit 50 ms; at the trigger p99 257 ms\.$/);
     assert.match(await page.text('#verdict'), /It began 23 s before the trigger\./);
     await checkQuiet(opened);

@@ -79,6 +79,7 @@ export function checkIncident(dir) {
   checkRule(manifest);
   assert.ok(manifest.lag.p50Ms <= manifest.lag.p99Ms && manifest.lag.p99Ms <= manifest.lag.maxMs);
   assert.ok(manifest.lag.busyMs <= manifest.lag.windowMs);
+  checkTimeline(manifest);
 
   const all = manifest.files.map((file) => file.name);
   const there = readdirSync(dir).filter((name) => !IN_THE_MAKING.test(name));
@@ -123,6 +124,37 @@ function checkRule({ rule, lag }) {
   assert.ok(rule.value > rule.limit || (rule.name === 'heap-limit' && rule.value === rule.limit), JSON.stringify(rule));
   // The figure is that of the same window.
   if (rule.name === 'lag-p99') assert.ok(Math.abs(lag.p99Ms - rule.value) < 0.001, JSON.stringify([rule, lag]));
+}
+
+// One on demand, or at the very start, may have none.
+function checkTimeline({ timeline, rule, lag, triggered, finished }) {
+  if (rule.name === 'lag-p99' || rule.name === 'gc-share') assert.ok(timeline, 'timeline');
+  if (!timeline) return;
+  const { atMs, spanMs, p99Ms, maxMs, busyMs, gcMs, poolWaitMs, ...rest } = timeline;
+  const said = JSON.stringify({ timeline, lag, triggered, finished });
+  assert.deepEqual(rest, {});
+  const n = atMs.length;
+  const last = n - 1;
+  assert.ok(n > 0 && n <= 1200, said);
+  const known = (ms, least, most) => typeof ms === 'number' && ms >= least && ms <= most + 0.001;
+  for (const [name, column] of Object.entries(timeline)) assert.equal(column.length, n, name);
+  for (let i = 0; i < n; i++) {
+    assert.ok(known(spanMs[i], 0.001, 1e9) && known(atMs[i], i === 0 ? -1e9 : atMs[i - 1] + spanMs[i - 1] - 0.001, 1e9), said);
+    if (p99Ms[i] === null) assert.deepEqual([maxMs[i], busyMs[i]], [null, null]);
+    else assert.ok(known(busyMs[i], 0, spanMs[i]) && known(maxMs[i], 0, spanMs[i]) && known(p99Ms[i], 0, maxMs[i]), said);
+    assert.ok(gcMs[i] === null || known(gcMs[i], 0, spanMs[i]), said);
+    assert.ok(poolWaitMs[i] === null || known(poolWaitMs[i], 0, 1e9), said);
+  }
+  assert.ok(atMs[last] + spanMs[last] <= Date.parse(finished) - Date.parse(triggered) + 50, said);
+  if (rule.name !== 'lag-p99') return;
+  // Its last rows before the trigger are the window, which leaves out our own work.
+  let i = atMs.findLastIndex((at, k) => at + spanMs[k] <= 1);
+  let spans = 0, busy = 0;
+  for (; i >= 0 && spans < lag.windowMs - 0.01; i--) {
+    spans += spanMs[i];
+    busy += busyMs[i];
+  }
+  assert.ok(Math.abs(spans - lag.windowMs) < 0.01 && busy >= lag.busyMs - 0.01, said);
 }
 
 // As Chrome DevTools wants it.

@@ -24,14 +24,15 @@ flags="-std=c11 -D_GNU_SOURCE $warnings -I../../src -I."
 sources="accept arrivals artifact artifact_dir budget budget_ask budget_dir
          budget_file budget_look calltree cause cause_json cause_text cgroup
          cgroup_find child child_own code config config_text config_value
-         counts facts frames gc helper_env helper_line helper_lock
-         helper_start hist json lag leak leak_dominators leak_graph leak_groups
+         control_ask control_incidents control_socket counts facts frames gc
+         helper_env helper_line helper_lock helper_start hist json lag leak
+         leak_dominators leak_graph leak_groups
          leak_kind leak_match leak_memory leak_parse leak_path leak_report
-         leak_scan leak_summary leak_tree leak_trie ledger listen log loop
+         leak_scan leak_summary leak_tree leak_trie ledger listen log log_write loop
          memory metrics metrics_judged metrics_lag metrics_process metrics_v8
-         modules os pool procfs profile ranges recorder recorder_top report
+         modules os pick pool procfs profile query ranges recorder recorder_top report
          report_histogram report_loops room rule serve_bind set spread stack
-         stack_signal stall status symbol symbol_file system text unwind
+         stack_signal stall status symbol symbol_file system text timeline unwind
          unwind_call unwind_cfi unwind_expr unwind_fde unwind_read window"
 passed=0
 failed=0

@@ -110,6 +110,8 @@ static const char* json_value(const char* s, const char* end) {
       return s + strlen(words[i]);
   if (*s != '{' && *s != '[') {
     i = strspn(s, "-0123456789.");
+    if (i != 0 && (s[i] == 'e' || s[i] == 'E'))
+      i += 1 + strspn(s + i + 1, "+-0123456789");
     return i == 0 ? NULL : s + i;
   }
   close = *s == '{' ? '}' : ']';

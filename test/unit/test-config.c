@@ -359,6 +359,21 @@ TEST(config_refuses_of_each_kind) {
 }
 
 /* What is accepted is listen.c's. */
+TEST(config_log) {
+  CHECK_STR(c.log, "");
+  read_with(NULL, NULL);
+  CHECK_STR(c.log, "text");
+  read_with("VIGIL_LOG", "json:/var/log/vigil.json");
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.log, "json:/var/log/vigil.json");
+  read_with("VIGIL_LOG", "syslog");
+  CHECK_EQ(lines, 1);
+  CHECK_STR(c.log, "text");
+  CHECK_STR(line, "VIGIL_LOG=\"syslog\" is not understood: want text or json "
+                  "(on stderr), the absolute path of a file (as text), text: "
+                  "or json: and such a path, or off; using text");
+}
+
 TEST(config_metrics) {
   static char text[VIGIL__LISTEN_TEXT + 1];
 
@@ -416,10 +431,11 @@ TEST(config_prints_its_table) {
     "VIGIL_CAPTURE", "VIGIL_CPU_PROFILE", "VIGIL_RECORDER",
     "VIGIL_RECORDER_SIZE", "VIGIL_HEAP_MODE", "VIGIL_HEAP_FALLBACK",
     "VIGIL_HEAP_TIME", "VIGIL_NEAR_HEAP_LIMIT", "VIGIL_LEAK",
-    "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT",
+    "VIGIL_LEAK_EVERY", "VIGIL_REDACT", "VIGIL_SIGNAL", "VIGIL_EXIT_WAIT", "VIGIL_LOG",
     "VIGIL_DIR", "VIGIL_COOLDOWN", "VIGIL_PER_HOUR", "VIGIL_DISK",
     "VIGIL_DISK_FREE", "VIGIL_HOST_CAPTURES", "VIGIL_METRICS",
-    "VIGIL_READY_AFTER", "VIGIL_REPORT", "VIGIL_UPLOAD",
+    "VIGIL_READY_AFTER", "VIGIL_CONTROL",
+    "VIGIL_REPORT", "VIGIL_UPLOAD",
     "VIGIL_UPLOAD_ENDPOINT", "VIGIL_UPLOAD_PATH_STYLE",
     "VIGIL_UPLOAD_COMPRESS", "VIGIL_UPLOAD_RATE", "VIGIL_LINK",
     "VIGIL_LINK_TIME", "VIGIL_ALERT", "VIGIL_ALERT_FORMAT",
@@ -456,4 +472,47 @@ TEST(config_readme_has_the_very_table) {
   readme[n] = '\0';
   vigil__config_print(print, table);
   CHECK(strstr(readme, table) != NULL);
+}
+
+TEST(config_control) {
+  static const char* const good[] = { "auto", "/run/x.sock", "/run/" };
+  static const char* const wrong[] = { "", "on", "run/x.sock", "./x", "Auto" };
+  char path[VIGIL__LISTEN_PATH + 1];
+  size_t i;
+
+  for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+    read_with("VIGIL_CONTROL", good[i]);
+    CHECK_EQ(lines, 0);
+    CHECK_STR(c.control, good[i]);
+  }
+  read_with("VIGIL_CONTROL", "off");
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.control, "");
+  for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    read_with("VIGIL_CONTROL", wrong[i]);
+    CHECK_EQ(lines, 1);
+    CHECK_STR(c.control, "auto");
+  }
+  memset(path, 'x', sizeof(path));
+  path[0] = '/';
+  path[sizeof(path) - 1] = '\0';
+  read_with("VIGIL_CONTROL", path);
+  CHECK_EQ(lines, 1);
+  path[sizeof(path) - 2] = '\0';
+  read_with("VIGIL_CONTROL", path);
+  CHECK_EQ(lines, 0);
+  CHECK_STR(c.control, path);
+}
+
+TEST(config_values_of_variables) {
+  char form[VIGIL__CONFIG_FORM];
+  uint64_t ns = 7;
+
+  CHECK(vigil__config_value("VIGIL_LAG_P99_MS", "80", &ns, form));
+  CHECK_EQ(ns, 80 * VIGIL__MS);
+  CHECK_STR(form, "milliseconds from 1 to 60000");
+  CHECK(!vigil__config_value("VIGIL_LAG_P99_MS", "off", &ns, NULL));
+  CHECK_EQ(ns, 80 * VIGIL__MS);
+  CHECK(vigil__config_value("VIGIL_GC_SHARE", "off", &ns, NULL));
+  CHECK_EQ(ns, 0);
 }

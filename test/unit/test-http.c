@@ -5,9 +5,11 @@
 #include "http.h"
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* 2026-11-22T03:14:15Z */
 #define WALL (UINT64_C(1795317255) * VIGIL__SEC)
@@ -50,7 +52,20 @@ static void on_failure(void* arg,
   (void) arg, (void) r, (void) a;
 }
 
+/* The first half of a file that this program has. */
+static void on_file(void* arg,
+                    const struct vigil__http_request* r,
+                    struct vigil__http_answer* a) {
+  (void) arg;
+  note(r);
+  a->type = "text/x-file";
+  a->fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  a->len = 1000;
+}
+
 static const struct vigil__http_route routes[] = {
+  { "/below", VIGIL__HTTP_GET, on_hello },
+  { "/below/", VIGIL__HTTP_GET, on_file },
   { "/hello", VIGIL__HTTP_GET, on_hello },
   { "/busy", VIGIL__HTTP_GET, on_busy },
   { "/failure", VIGIL__HTTP_GET, on_failure },
@@ -62,8 +77,10 @@ static struct vigil__http http;
 static char out[64 * 1024];
 static size_t out_len;
 static bool closed;
+static int files;
 
 static void begin(void) {
+  files = 0;
   site = (struct vigil__http_site) {
     .route = routes, .routes = sizeof(routes) / sizeof(routes[0]),
     .arg = &handled
@@ -94,9 +111,14 @@ static void feed(const char* data, size_t len, size_t step) {
     data += used;
     len -= used;
     if (!reply) {
-      CHECK(r.body == NULL);
+      CHECK(r.body == NULL && r.fd < 0);
       continue;
     }
+    CHECK_EQ(r.rest, r.fd < 0 ? 0 : 1000);
+    CHECK(r.fd < 0 || r.body == NULL);
+    if (r.fd >= 0)
+      close(r.fd);
+    files += r.fd >= 0;
     CHECK_OP(out_len + r.head_len + r.len, <, sizeof(out));
     memcpy(out + out_len, r.head, r.head_len);
     out_len += r.head_len;
@@ -174,6 +196,27 @@ TEST(http_other_routes_may_take_other_methods) {
   ask("POST /do HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
   STARTS("HTTP/1.1 200 ");
   CHECK_EQ(seen.method, VIGIL__HTTP_POST);
+}
+
+TEST(http_routes_that_have_all_below_them) {
+  const int fds = test_open_fds();
+
+  ask("GET /below HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK_STR(out + out_len - 5, "hello");
+  ask("GET /below/a/../b?q HTTP/1.1\r\nHost: x\r\n\r\n");
+  STARTS("HTTP/1.1 200 ");
+  HAS("Content-Type: text/x-file\r\nContent-Length: 1000\r\n");
+  CHECK_STR(out + out_len - 4, "\r\n\r\n");  /* The caller sends it. */
+  CHECK_STR(seen_path, "/below/a/../b");
+  CHECK_EQ(files, 1);
+  ask("HEAD /below/ HTTP/1.1\r\nHost: x\r\n\r\n");
+  HAS("Content-Length: 1000\r\n");
+  CHECK_EQ(files, 0);
+  ask("GET /belo HTTP/1.1\r\nHost: x\r\n\r\n");
+  STARTS("HTTP/1.1 404 ");
+  ask("GET /belowx HTTP/1.1\r\nHost: x\r\n\r\n");
+  STARTS("HTTP/1.1 404 ");
+  CHECK_EQ(test_open_fds(), fds);
 }
 
 TEST(http_whole_url) {
@@ -312,6 +355,7 @@ static const char* const seeds[] = {
   "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
   "GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  "GET /below/incident-1/cpu-1.cpuprofile HTTP/1.1\r\nHost: x\r\n\r\n",
 };
 #define SEEDS (sizeof(seeds) / sizeof(seeds[0]))
 
@@ -392,8 +436,9 @@ TEST(http_fuzz) {
       CHECK(strncmp(out + at, "HTTP/1.1 ", 9) == 0);
       CHECK(head_end != NULL && length != NULL && length < head_end);
       at = (size_t) (head_end - out) + 4;
-      /* HEAD has none of it. */
-      if (strncmp(out + at, "HTTP/1.1 ", 9) != 0 && out[at] != '\0')
+      /* HEAD has none of it, and a file is sent by the caller. */
+      if (strncmp(out + at, "HTTP/1.1 ", 9) != 0 && out[at] != '\0' &&
+          memmem(length - 13, 13, "text/x-file\r\n", 13) == NULL)
         at += (size_t) atoi(length + 16);
     }
     CHECK_EQ(at, out_len);

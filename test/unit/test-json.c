@@ -46,6 +46,27 @@ TEST(json_all_kinds) {
             "  \"last\": true\n}\n");
 }
 
+TEST(json_arrays_on_one_line) {
+  struct vigil__json j = { .limit = 0 };
+
+  vigil__json_object(&j, NULL);
+  vigil__json_line(&j, "a");
+  vigil__json_short_ms(&j, NULL, 0);
+  vigil__json_null(&j, NULL);
+  vigil__json_short_ms(&j, NULL, -1500000);
+  vigil__json_short_ms(&j, NULL, 10000001);
+  vigil__json_short_ms(&j, NULL, INT64_MIN);
+  vigil__json_end(&j);
+  vigil__json_line(&j, "b");
+  vigil__json_end(&j);
+  vigil__json_array(&j, "c");
+  vigil__json_uint(&j, NULL, 1);
+  vigil__json_end(&j);
+  vigil__json_end(&j);
+  check(&j, "{\n  \"a\": [0, null, -1.5, 10.000001, -9223372036854.775808],\n"
+            "  \"b\": [],\n  \"c\": [\n    1\n  ]\n}\n");
+}
+
 TEST(json_escapes) {
   struct vigil__json j = { .limit = 0 };
 

@@ -16,7 +16,7 @@ static char where[VIGIL__SERVE_WHERE];
 
 static int bind_to(const char* s) {
   CHECK(vigil__listen_parse(&l, s));
-  return vigil__serve_bind(&l, where);
+  return vigil__serve_bind(&l, 0660, where);
 }
 
 TEST(serve_bind_tcp) {

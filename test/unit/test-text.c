@@ -1,10 +1,12 @@
 /* Copyright Node Vigil contributors.
  * SPDX-License-Identifier: MIT */
 
+#include "clock.h"
 #include "test.h"
 #include "text.h"
 
 #include <string.h>
+#include <time.h>
 
 TEST(text_utf8) {
   CHECK_EQ(vigil__text_utf8("", 0), 0);
@@ -52,4 +54,35 @@ TEST(text_escape_shortens_at_a_character) {
   check(10, "12345\xc3\xa9" "89a", "12345...");
   check(10, "1234\xc3\xa9" "89ab", "1234\xc3\xa9...");
   check(8, "\n\n\n", "\\x0a...");
+}
+
+TEST(text_time) {
+  static const struct { uint64_t seconds; const char* want; } times[] = {
+    { 0, "1970-01-01T00:00:00.000Z" },
+    { 951782399, "2000-02-28T23:59:59.000Z" },
+    { 951782400, "2000-02-29T00:00:00.000Z" },
+    { 951868800, "2000-03-01T00:00:00.000Z" },
+    { 1709164800, "2024-02-29T00:00:00.000Z" },
+    { 1735689599, "2024-12-31T23:59:59.000Z" },
+    { 1795441359, "2026-11-23T13:42:39.000Z" },
+    { 4107542399, "2100-02-28T23:59:59.000Z" },
+    { 4107542400, "2100-03-01T00:00:00.000Z" }
+  };
+  char text[VIGIL__TEXT_TIME];
+  char want[VIGIL__TEXT_TIME];
+  struct tm tm;
+  time_t t;
+  size_t i;
+
+  for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+    CHECK_STR(vigil__text_time(text, times[i].seconds * VIGIL__SEC),
+              times[i].want);
+  CHECK_STR(vigil__text_time(text, 1795441359926 * VIGIL__MS + 999999),
+            "2026-11-23T13:42:39.926Z");
+  for (i = 0; i < 20000; i++) {
+    t = (time_t) test_random(UINT64_MAX / VIGIL__SEC);
+    gmtime_r(&t, &tm);
+    strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+    CHECK_STR(vigil__text_time(text, (uint64_t) t * VIGIL__SEC), want);
+  }
 }

@@ -102,9 +102,6 @@ IN_CHILD void settle(const struct vigil__helper_order* order) {
   struct rlimit limit = { 0, 0 };
 
   setsid();
-  if (getpriority(PRIO_PROCESS, 0) < 10)
-    setpriority(PRIO_PROCESS, 0, 10);
-  syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
   setrlimit(RLIMIT_CORE, &limit);
   if (order->data_bytes != 0 && getrlimit(RLIMIT_DATA, &limit) == 0 &&
       limit.rlim_max > order->data_bytes) {
@@ -112,6 +109,12 @@ IN_CHILD void settle(const struct vigil__helper_order* order) {
     setrlimit(RLIMIT_DATA, &limit);
   }
   alarm(order->seconds);
+}
+
+IN_CHILD void lower_priority(void) {
+  if (getpriority(PRIO_PROCESS, 0) < 10)
+    setpriority(PRIO_PROCESS, 0, 10);
+  syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
 }
 
 IN_CHILD int child(void* arg) {
@@ -122,6 +125,7 @@ IN_CHILD int child(void* arg) {
   settle(s->order);
   s->error = settle_descriptors(s);
   if (s->error == 0) {
+    lower_priority();  /* Last, for the parent waits. */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(s->order->path, s->order->argv, s->order->env);

@@ -74,7 +74,7 @@ describe('the helper', { concurrency: 3 }, () => {
   test('makes a report, and disturbs nobody meanwhile', async (t) => {
     const it = await ballast(t, { NODE_OPTIONS: '--no-deprecation', AWS_REGION: 'eu-test-1', PASSWORD: 'secret', LD_PRELOAD: '' });
     const done = it.incident(1);
-    const helper = await stoppedHelper(it);
+    const helper = await stoppedHelper(it, true);
     assert.equal(text(`/proc/${helper}/stat`).replace(/^.*\) /, '').split(' ')[16], '10');  // nice
     assert.match(execFileSync('ionice', ['-p', `${helper}`], { encoding: 'utf8' }), /^idle/);
     assert.equal(text(`/proc/${helper}/stat`).replace(/^.*\) /, '').split(' ')[3], `${helper}`);  // session

@@ -120,7 +120,10 @@ static uint64_t memory(void) {
   return room.bytes / 2 < MOST_MEMORY ? room.bytes / 2 : MOST_MEMORY;
 }
 
-/* 0, -EAGAIN: later; or another -errno, which has been said. */
+/* -EAGAIN is one that tells why there can be no process. */
+#define LATER 1
+
+/* 0, LATER, or -errno, which has been said. */
 static int start(struct vigil__helper_run* run,
                  const char* name,
                  uint64_t time_ns,
@@ -133,7 +136,7 @@ static int start(struct vigil__helper_run* run,
   int r;
 
   if (task.memory == 0)
-    return -EAGAIN;
+    return LATER;
   r = vigil__artifact_dir_open(&dir, config->dir, &vigil__sha256_openssl);
   if (r == 0 && alone)
     r = task.lock = vigil__helper_lock(&dir);
@@ -143,8 +146,8 @@ static int start(struct vigil__helper_run* run,
   if (task.lock >= 0)
     vigil__os.close(task.lock);
   vigil__artifact_dir_close(&dir);
-  if (r == -EWOULDBLOCK)
-    return -EAGAIN;
+  if (alone && task.lock == -EWOULDBLOCK)
+    return LATER;
   counts.started += r >= 0;
   counts.failed += r < 0;
   if (r < 0)
@@ -158,12 +161,12 @@ static void start_work(vigil__mono_t now) {
                       : start(&work, "work", ships() ? WORK_TIME : REPORT_TIME,
                               true);
 
-  if (r == -EAGAIN) {
+  if (r == LATER)
     next_try = now + AGAIN;
-    return;
-  }
   working = r == 0;
   set_shipping(working && !probe);
+  if (r == LATER)
+    return;
   if (probe)
     want_probe = false;
   else
@@ -179,8 +182,7 @@ void vigil__helper_armed(void) {
     return;
   was = true;
   want_probe = config->fleet != 0 && can_run();
-  want_work =
-      ships() && vigil__helper_has_work(config->dir) && can_run();
+  want_work |= ships() && vigil__helper_has_work(config->dir) && can_run();
 }
 
 void vigil__helper_incident(void) {
@@ -218,23 +220,21 @@ static void poll_work(vigil__mono_t now) {
   next_try = now + SHIP_AGAIN;
 }
 
+/* Its answer counts once it is said, though the process may take its time to
+ * end. */
 static void poll_claim(vigil__mono_t now) {
   enum vigil__helper_end end;
+  const bool ended = vigil__helper_run_poll(&claim, now, &end);
 
-  /* Its answer counts, though the process may take its time to end. */
   if (answer == VIGIL__CLAIM_WAIT && claim.done)
     answer = claim.code == CODE_YES ? VIGIL__CLAIM_YES
              : claim.code == CODE_NO ? VIGIL__CLAIM_NO : VIGIL__CLAIM_LOCAL;
-  else if (answer == VIGIL__CLAIM_WAIT && now >= claim.deadline)
+  else if (answer == VIGIL__CLAIM_WAIT && (ended || now >= claim.deadline))
     answer = VIGIL__CLAIM_LOCAL;
-  if (!vigil__helper_run_poll(&claim, now, &end))
+  if (!ended)
     return;
   claiming = false;
   count(&claim, end);
-  if (answer == VIGIL__CLAIM_WAIT)
-    answer = end != VIGIL__HELPER_ENDED ? VIGIL__CLAIM_LOCAL
-             : claim.code == CODE_YES ? VIGIL__CLAIM_YES
-             : claim.code == CODE_NO ? VIGIL__CLAIM_NO : VIGIL__CLAIM_LOCAL;
 }
 
 uint64_t vigil__helper_step(vigil__mono_t now) {
@@ -260,7 +260,7 @@ const struct vigil__helper_counts* vigil__helper_counts(void) {
 /* ---- the fleet's budget */
 
 bool vigil__helper_has_fleet(void) {
-  return config->fleet != 0 && can_run();
+  return config->fleet != 0 && config->upload != 0 && can_run();
 }
 
 void vigil__helper_claim(void) {

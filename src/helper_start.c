@@ -32,10 +32,12 @@ struct start {
 };
 
 /* ---- the child: in the memory of the parent, whose thread waits. Nothing here
- * may take a lock or allocate. */
+ * may take a lock or allocate. It leaves its stack without a return, which
+ * AddressSanitizer would hold against the next one there. */
+#define IN_CHILD __attribute__((no_sanitize_address)) static
 
 /* Blocked ones are let in last, when no handler is left that would run here. */
-static void standard_signals(void) {
+IN_CHILD void standard_signals(void) {
   const struct sigaction standard = { .sa_handler = SIG_DFL };
   int s;
 
@@ -44,7 +46,7 @@ static void standard_signals(void) {
 }
 
 /* The kernel before 5.9 has no close_range(). */
-static void close_listed(void) {
+IN_CHILD void close_listed(void) {
   const int list = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   _Alignas(8) char buf[4096];
   struct entry {
@@ -70,11 +72,11 @@ static void close_listed(void) {
   }
 }
 
-static int put(int fd, int as) {
+IN_CHILD int put(int fd, int as) {
   return fd < 0 ? fd : dup2(fd, as);
 }
 
-static int settle_descriptors(const struct start* s) {
+IN_CHILD int settle_descriptors(const struct start* s) {
   const int lock = s->order->lock;
   const int from[KEPT] = {
     fcntl(s->in, F_DUPFD_CLOEXEC, FIRST),
@@ -96,13 +98,10 @@ static int settle_descriptors(const struct start* s) {
   return 0;
 }
 
-static void settle(const struct vigil__helper_order* order) {
+IN_CHILD void settle(const struct vigil__helper_order* order) {
   struct rlimit limit = { 0, 0 };
 
   setsid();
-  if (getpriority(PRIO_PROCESS, 0) < 10)
-    setpriority(PRIO_PROCESS, 0, 10);
-  syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
   setrlimit(RLIMIT_CORE, &limit);
   if (order->data_bytes != 0 && getrlimit(RLIMIT_DATA, &limit) == 0 &&
       limit.rlim_max > order->data_bytes) {
@@ -112,7 +111,13 @@ static void settle(const struct vigil__helper_order* order) {
   alarm(order->seconds);
 }
 
-static int child(void* arg) {
+IN_CHILD void lower_priority(void) {
+  if (getpriority(PRIO_PROCESS, 0) < 10)
+    setpriority(PRIO_PROCESS, 0, 10);
+  syscall(SYS_ioprio_set, 1 /* process */, 0, 3 << 13 /* idle */);
+}
+
+IN_CHILD int child(void* arg) {
   struct start* s = arg;
   sigset_t none;
 
@@ -120,6 +125,7 @@ static int child(void* arg) {
   settle(s->order);
   s->error = settle_descriptors(s);
   if (s->error == 0) {
+    lower_priority();  /* Last, for the parent waits. */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(s->order->path, s->order->argv, s->order->env);

@@ -450,8 +450,8 @@ TEST(config_prints_its_table) {
   for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     snprintf(want, sizeof(want), "\n| `%s` | `", names[i]);
     CHECK(strstr(table, want) != NULL);
-    /* Every variable in it is read. */
-    read_with(names[i], "");
+    /* Every variable in it is read. Of texts an empty one is none. */
+    read_with(names[i], strcmp(names[i], "VIGIL_DIR") == 0 ? "" : "\n");
     CHECK_EQ(lines, 1);
   }
   for (i = 0; table[i] != '\0'; i++)

@@ -89,9 +89,11 @@ describe('slots', { concurrency: 2 }, () => {
     s.options.head = true;
     assert.equal(await claim({ env: { ...env, VIGIL_VERSION: '1.3' } }), 'yes');
     assert.equal(await claim({ env: { ...env, VIGIL_FLEET: '1/1m' } }), 'yes');
+    assert.equal(await claim({ env: { ...env, VIGIL_FLEET: '1/1h', VIGIL_VERSION: '1.5' } }), 'yes');
+    assert.equal(await claim({ env: { ...env, VIGIL_FLEET: '1/24h', VIGIL_VERSION: '1.5' } }), 'yes');
     const slots = [...s.objects.keys()].filter((key) => !/probe|full$/.test(key));
-    assert.equal(slots.length, 6);
-    for (const key of slots) assert.match(key, /^\/bucket\/pre\/fleet\/shop\/1\.[234]\/\d{8}T\d{6}Z\/[012]$/);
+    assert.equal(slots.length, 8);
+    for (const key of slots) assert.match(key, /^\/bucket\/pre\/fleet\/shop\/1\.[2-5]\/\d{8}T\d{6}Z-(86400|3600|60)s\/[012]$/);
     assert.equal(cached(dir).probe.honest, true);
   });
 

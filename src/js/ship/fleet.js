@@ -104,7 +104,8 @@ class Fleet {
 
   bucket() {
     const at = Math.floor(this.store.now() / this.periodMs) * this.periodMs;
-    return new Date(at).toISOString().replace(/[:-]|\.\d{3}/g, '');
+    // With its length: one of an hour and one of a minute can begin together.
+    return `${new Date(at).toISOString().replace(/[:-]|\.\d{3}/g, '')}-${this.periodMs / 1000}s`;
   }
 
   // Whether somebody found all slots taken: one look instead of one try for each.

@@ -23,14 +23,15 @@ function attributes(text = '') {
   return out;
 }
 
-// Of the program that started the helper, which itself works elsewhere.
-function programDirectory() {
+// Of the program that started the helper, which itself works elsewhere. It may end
+// before we do, so this is looked up at the start.
+const programDirectory = (() => {
   try {
     return fs.readlinkSync(`/proc/${process.ppid}/cwd`);
   } catch {
-    return null;  // It has ended.
+    return null;
   }
-}
+})();
 
 // The nearest package.json from the working directory up.
 function packageOf(from) {
@@ -52,7 +53,7 @@ function packageOf(from) {
 
 const text = (v) => (typeof v === 'string' && v.trim() !== '' ? v.trim().slice(0, 200) : undefined);
 
-function who(env, cwd = programDirectory()) {
+function who(env, cwd = programDirectory) {
   const otel = attributes(env.OTEL_RESOURCE_ATTRIBUTES);
   const named = text(env.VIGIL_SERVICE) ?? text(env.OTEL_SERVICE_NAME) ?? text(otel['service.name']);
   const versioned = text(env.VIGIL_VERSION) ?? text(otel['service.version']);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>  /* snprintf */
 #include <stdlib.h>  /* strtol, strtoull */
 #include <string.h>
 #include <sys/syscall.h>
@@ -64,10 +65,13 @@ static int read_line(int fd, char line[LINE]) {
   return r > 0 ? 0 : r < 0 ? (int) r : -ENODATA;
 }
 
-static int open_proc(const char* path) {
+static int open_proc(pid_t tid, const char* name) {
+  char path[64];
   char line[LINE];
-  const int fd = vigil__os.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  int fd;
 
+  snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int) tid, name);
+  fd = vigil__os.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0)
     return -1;
   /* Some sandboxes let it be opened, but not read. */
@@ -95,10 +99,16 @@ void vigil__stack_target_init(struct vigil__stack_target* t) {
   }
   if (pthread_getcpuclockid(pthread_self(), &t->cpu_clock) != 0)
     t->cpu_clock = -1;
-  t->stat_fd = -1;
-  t->syscall_fd = open_proc("/proc/thread-self/syscall");
+  t->syscall_fd = t->stat_fd = -1;
+}
+
+/* Not before somebody looks: a program that nobody watches has no descriptors
+ * of ours. */
+static void open_files(struct vigil__stack_target* t) {
+  t->open = true;
+  t->syscall_fd = open_proc(t->tid, "syscall");
   if (t->syscall_fd < 0)
-    t->stat_fd = open_proc("/proc/thread-self/stat");
+    t->stat_fd = open_proc(t->tid, "stat");
 }
 
 void vigil__stack_target_close(struct vigil__stack_target* t) {
@@ -173,6 +183,8 @@ int vigil__stack_take(struct vigil__stack_target* t,
   uint64_t ran;
   int i;
 
+  if (!t->open)
+    open_files(t);
   for (i = 0; i < TRIES; i++) {
     memset(to, 0, offsetof(struct vigil__stack, bytes));
     ran = cpu_ns(t);

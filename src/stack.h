@@ -44,6 +44,7 @@ struct vigil__stack_target {
   pid_t tid;
   uint64_t lo;                  /* Bounds of its stack; 0, 0: not known. */
   uint64_t hi;
+  bool open;                    /* The files were opened, or tried. */
   int syscall_fd;               /* Its /proc file; -1: not readable. */
   int stat_fd;                  /* Then this one; -1: neither is. */
   clockid_t cpu_clock;          /* Its CPU time. */
@@ -53,9 +54,9 @@ struct vigil__stack_target {
   uint32_t epoch;
 };
 
-/* On the thread itself. Opens a file of /proc and, on the main thread, reads
- * another: some 100 us. Cannot fail; what it does not learn only makes
- * vigil__stack_take() worse. */
+/* On the thread itself. On the main thread it reads a file of /proc: some
+ * 100 us. Cannot fail; what it does not learn only makes vigil__stack_take()
+ * worse. The first of those opens a file, which stays open. */
 void vigil__stack_target_init(struct vigil__stack_target* t);
 
 /* Before the thread ends; on it, if possible. Never at the same time as a

@@ -411,10 +411,10 @@ TEST(stack_without_proc) {
 
   vigil__stack_os.pread = fail_pread;
   stack_thread_start(&t, stack_thread_spin);
-  CHECK_EQ(t.target.syscall_fd, -1);
-  CHECK_EQ(t.target.stat_fd, -1);
   CHECK_EQ(vigil__stack_take(&t.target, &taken, PATIENCE), 0);
   CHECK_EQ(taken.how, VIGIL__STACK_ON_CPU);
+  CHECK_EQ(t.target.syscall_fd, -1);
+  CHECK_EQ(t.target.stat_fd, -1);
   stack_thread_end(&t);
 }
 
@@ -522,7 +522,7 @@ TEST(stack_target_knows_its_bounds) {
   /* It may grow that far down, whatever it has by now. */
   if (limit.rlim_cur != RLIM_INFINITY)
     CHECK_NEAR(t.hi - t.lo, limit.rlim_cur, 64 * 1024);
-  CHECK_EQ(test_open_fds(), fds + 1);
+  CHECK_EQ(test_open_fds(), fds);
   vigil__stack_target_close(&t);
   vigil__stack_target_close(&t);
   CHECK_EQ(test_open_fds(), fds);
@@ -538,14 +538,17 @@ static void* take_main(void* arg) {
 TEST(stack_of_the_main_thread) {
   pthread_t thread;
   int result = -1;
+  int fds = test_open_fds();
 
   vigil__stack_target_init(&main_target);
   CHECK_EQ(pthread_create(&thread, NULL, take_main, &result), 0);
   CHECK_EQ(pthread_join(thread, NULL), 0);
   CHECK_EQ(result, 0);
+  CHECK_EQ(test_open_fds(), fds + 1);
   CHECK(!taken.foreign);
   CHECK_OP(taken.len, >, 0);
   vigil__stack_target_close(&main_target);
+  CHECK_EQ(test_open_fds(), fds);
 }
 
 __attribute__((noinline))

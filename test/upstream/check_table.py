@@ -54,6 +54,9 @@ with tempfile.TemporaryDirectory() as folder:
     again = Ledger(folder)  # Another run continues with what this one wrote.
     assert again.tries['ours']['a/b'] == ['fail', 'pass'] and not differs(again, 'a/b')
     assert open(os.path.join(folder, 'failures/ours/a/b.txt')).read() == 'said\n'
+    again.forget(['a/b'])
+    assert not again.done('a/b') and again.done('c')
+    assert not Ledger(folder).done('a/b') and Ledger(folder).done('c')
     path = os.path.join(folder, 'reasons')
     with open(path, 'w') as out:
         out.write('# a comment\n\na/b because it is so\nc\n')

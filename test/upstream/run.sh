@@ -22,7 +22,7 @@ cache=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}
 
 # The tests come from the pinned source, without our patches.
 export WORK=$cache/upstream PREFIX=$cache/upstream/prefix DISTFILES=$cache/distfiles \
-       PARTS=$cache/upstream/built CC=true CXX=true
+       PARTS=$cache/upstream/built
 mkdir -p "$WORK"
 exec 9> "$WORK/lock"
 flock -n 9 || { echo "upstream: another run uses $WORK, waiting for it" >&2; flock 9; }
@@ -50,7 +50,7 @@ stamp=$(cat "$top/deps/pins.tsv" "$top/deps/tree.sh" "$here/pins.tsv" | sha256su
 if [ "$(cat "$WORK/unpacked" 2> /dev/null)" != "$stamp" ]; then
   rm -rf "$WORK/unpacked" "$WORK/addons"
   mkdir -p "$PREFIX"
-  { "$top/deps/fetch.sh" "$DISTFILES" && "$top/deps/part.sh" esbuild &&
+  { "$top/deps/fetch.sh" "$DISTFILES" && CC=true CXX=true "$top/deps/part.sh" esbuild &&
     "$top/deps/tree.sh" unpack; } > "$WORK/unpack.log" 2>&1 ||
     die "cannot make the source tree, see $WORK/unpack.log: $(tail -n1 "$WORK/unpack.log")"
   fixture postject test/fixtures/postject-copy/node_modules/postject

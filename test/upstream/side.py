@@ -3,6 +3,7 @@
 #
 # One of the two binaries under upstream's tools/test.py, and what came out.
 
+import glob
 import os
 import re
 import shutil
@@ -112,4 +113,7 @@ def build_addons(args, suites):
             cwd=args.tree, check=False, stdin=subprocess.DEVNULL,
             stdout=open(os.path.join(args.tree, 'test', suite + '-build.log'), 'w'),
             stderr=subprocess.STDOUT)
+        built = glob.glob(os.path.join(target, '*/build/Release/*.node'))
+        if not built:
+            sys.exit('upstream: no add-on of test/%s could be built, see %s-build.log' % (suite, target))
         open(done, 'w').close()

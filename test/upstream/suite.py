@@ -8,7 +8,6 @@
 import argparse
 import hashlib
 import os
-import shutil
 import sys
 import time
 
@@ -28,7 +27,7 @@ def parse_arguments():
                         help='end after about N seconds, with exit code 75 when '
                         'something is left; the same command continues')
     parser.add_argument('--again', action='store_true',
-                        help='forget the results of an earlier run')
+                        help='forget what earlier runs of these tests gave')
     parser.add_argument('-j', type=int, default=1, metavar='N',
                         help='N tests at once with each of the two (default 1)')
     parser.add_argument('--list', action='store_true', help='name the tests, run none')
@@ -63,10 +62,10 @@ def main():
         return
     key = hashlib.sha256(repr([digest(stock), digest(args.ours), sorted(args.env)]).encode())
     folder = os.path.join(args.results, key.hexdigest()[:16])
-    if args.again:
-        shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)
     ledger = Ledger(folder)
+    if args.again:
+        ledger.forget(names)
     way = isolated(folder)
     sides = [Side('stock', stock, args, way), Side('ours', args.ours, args, way)]
     build_addons(args, {name.split('/')[0] for name in names})

@@ -25,6 +25,18 @@ class Ledger:
                 side, name, outcome, _ = line.rstrip('\n').split('\t')
                 self.tries[side][name].append(outcome)
 
+    def forget(self, names):
+        forgotten = set(names)
+        if os.path.exists(self.path):
+            with open(self.path) as lines:
+                kept = [line for line in lines if line.split('\t')[1] not in forgotten]
+            with open(self.path + '.new', 'w') as out:
+                out.writelines(kept)
+            os.replace(self.path + '.new', self.path)
+        for side in SIDES:
+            for name in forgotten:
+                self.tries[side].pop(name, None)
+
     def add(self, side, results):
         with open(self.path, 'a') as out:
             for name, (outcome, ms, said) in sorted(results.items()):

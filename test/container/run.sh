@@ -36,7 +36,7 @@ if [ "${1:-}" = --compile ]; then
   rm -rf "${context:?}/dist/$name"
   buildah "${where[@]}" bud --isolation chroot --network host --pull-never \
     --build-arg BASE=localhost/base --build-arg BUILD_BASE=localhost/base \
-    -v "$cache:/root/.cache/vigil" -v "$work/npmrc:/root/.npmrc:ro" ${ca:+-v "$ca:$ca:ro"} \
+    -v "$cache:/root/.cache/vigil" -v "$work/npmrc:/root/.npmrc:ro" ${ca:+-v "$ca:/root/ca.crt:ro"} \
     -t localhost/ours "$context" || die "the build stage failed"
 else
   image ours "$name" "$context"

@@ -28,7 +28,7 @@ COPY --from=build /out/ /
 ENV NODE_VERSION=24.21.0 YARN_VERSION=1.22.22
 # A directory inside, made by the process: a mounted volume may be for everybody.
 ENV VIGIL_DIR=/var/lib/vigil/incidents VIGIL_SIGNAL=SIGUSR2
-RUN node --version && npm --version && yarn --version
+RUN node --version && npm --version && yarn --version && rm -rf /tmp/*
 LABEL org.opencontainers.image.title="Node Vigil" \
       org.opencontainers.image.description="Node.js that keeps watch on its own event loop" \
       org.opencontainers.image.version="24.21.0-vigil.1" \

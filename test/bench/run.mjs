@@ -189,7 +189,7 @@ async function idle() {
 
 const tables = [
   ['Idle', 'Servers without work, all at the same time: what each has more than the official one. ' +
-   'A wake-up is a voluntary context switch of any thread.', await idle()],
+   'A wake-up is a voluntary context switch of any thread; own memory are pages that no other process shares.', await idle()],
   ['Start-up', '`node -e 0` as a whole, with its exit; `VIGIL=auto` but where it is off.', await starts()],
   ['HTTP, hello world', 'wrk, 32 connections, server and load on a core each.', await http('hello')],
   ['HTTP, JSON', 'The same; 2 KB, parsed and serialised for each request.', await http('json')],

@@ -62,7 +62,7 @@ start() {  # name, then as run
 image() {  # tag, folder of dist/ in the context, context
   buildah "${where[@]}" bud --isolation chroot --network host --pull-never \
     --build-arg BASE=localhost/base --build-arg BUILD_BASE=localhost/base \
-    --build-arg PACKAGE="$2" -v "$work/npmrc:/root/.npmrc:ro" ${ca:+-v "$ca:$ca:ro"} \
+    --build-arg PACKAGE="$2" -v "$work/npmrc:/root/.npmrc:ro" ${ca:+-v "$ca:/root/ca.crt:ro"} \
     -t "localhost/$1" "$3" > "$work/$1.log" 2>&1 ||
     die "cannot build the image $1: $(tail -n5 "$work/$1.log")"
 }
@@ -72,7 +72,7 @@ npm_set_up() {
   ca=$(npm config get cafile 2> /dev/null)
   [ -f "$ca" ] || ca=${NODE_EXTRA_CA_CERTS:-}
   { echo "registry=$(npm config get registry 2> /dev/null)"
-    [ -z "$ca" ] || echo "cafile=$ca"; } > "$work/npmrc"
+    [ -z "$ca" ] || echo "cafile=/root/ca.crt"; } > "$work/npmrc"
 }
 
 is() {  # what, got, want

@@ -5,10 +5,10 @@
 
 #include "child_own.h"
 #include "os.h"
+#include "reap.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>    /* SIGKILL, kill */
+#include <signal.h>    /* SIGALRM */
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -100,27 +100,9 @@ _Noreturn void vigil__child_run(void* child) {
 
 /* ---- the watch thread */
 
-/* The process's own handling of SIGCHLD may take the status, or have the kernel
- * drop it: what counts is what the child said, and that it is gone. */
-static bool has_ended(struct vigil__child* c, int* status) {
-  struct pollfd ended = { .fd = c->pidfd, .events = POLLIN };
-  pid_t r = waitpid(c->pid, status, WNOHANG);
-
-  if (r == c->pid)
-    return true;
-  *status = 0;
-  if (c->pidfd >= 0)
-    return vigil__os.poll(&ended, 1, 0) == 1;
-  return r < 0 && errno == ECHILD;
-}
-
 void vigil__child_kill(struct vigil__child* c) {
-  if (c->pid == 0)
-    return;
-  if (c->pidfd < 0)
-    kill(c->pid, SIGKILL);
-  else
-    syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+  if (c->pid != 0)
+    vigil__reap_kill(c->pid, c->pidfd);
 }
 
 int vigil__child_poll(struct vigil__child* c,
@@ -128,16 +110,17 @@ int vigil__child_poll(struct vigil__child* c,
                       struct vigil__child_end* end) {
   const struct vigil__child_result* r = c->result;
   const uint64_t ns = now > c->forked ? now - c->forked : 0;
-  int status = 0;
+  int status;
 
   memset(end, 0, sizeof(*end));
-  if (!has_ended(c, &status)) {
+  if (!vigil__reap(c->pid, c->pidfd, &status)) {
     if (ns > c->time_ns)
       vigil__child_kill(c);
     return -EAGAIN;
   }
   end->ns = ns;
-  end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  /* Without a status what counts is what it said, and that it is gone. */
+  end->signal = status != -1 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   if (atomic_load_explicit(&r->state, memory_order_acquire) == DONE) {
     end->error = r->error;
     end->own_bytes = r->own_bytes;

@@ -6,6 +6,7 @@
 #include "helper_script.h"
 #include "log.h"
 #include "os.h"
+#include "reap.h"
 
 #include <errno.h>
 #include <inttypes.h>  /* PRIu64 */
@@ -158,10 +159,10 @@ bool vigil__helper_run_poll(struct vigil__helper_run* run,
   int status;
 
   read_lines(run);
-  if (!vigil__helper_ended(&run->process, &status)) {
+  if (!vigil__reap(run->process.pid, run->process.pidfd, &status)) {
     if (now >= run->deadline && !run->late) {
       run->late = true;
-      vigil__helper_kill(&run->process);
+      vigil__reap_kill(run->process.pid, run->process.pidfd);
     }
     return false;
   }

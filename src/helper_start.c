@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>         /* clone */
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +17,10 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define STACK (64u << 10)
 #define FIRST 10           /* Above the numbers that it shall have. */
@@ -168,6 +171,10 @@ static int spawn(struct start* s, struct vigil__helper_process* p) {
 
   if (stack == MAP_FAILED)
     return -errno;
+#ifdef __SANITIZE_ADDRESS__
+  /* One that was there before may have ended in the middle of its functions. */
+  __asan_unpoison_memory_region(stack, STACK);
+#endif
   for (i = 0; i < sizeof(all); i++)
     all[i] = 0xff;
   /* Those of the C library too, which sigfillset() leaves out. */
@@ -208,26 +215,6 @@ int vigil__helper_start(const struct vigil__helper_order* order,
   if (err != 0)
     vigil__helper_close(p);
   return err;
-}
-
-int vigil__helper_ended(struct vigil__helper_process* p, int* status) {
-  struct pollfd ended = { .fd = p->pidfd, .events = POLLIN };
-  const pid_t r = waitpid(p->pid, status, WNOHANG);
-
-  if (r == p->pid)
-    return true;
-  /* The program takes the status of all children, or wants none. */
-  *status = -1;
-  if (p->pidfd >= 0)
-    return vigil__os.poll(&ended, 1, 0) == 1 && r < 0;
-  return r < 0 && errno == ECHILD;
-}
-
-void vigil__helper_kill(const struct vigil__helper_process* p) {
-  if (p->pidfd >= 0)
-    syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
-  else
-    kill(p->pid, SIGKILL);
 }
 
 void vigil__helper_close(struct vigil__helper_process* p) {

@@ -33,15 +33,10 @@ struct vigil__helper_process {
   int out;                      /* What it writes to 1 and 2; does not block. */
 };
 
-/* Any one thread. 0, or -errno: then nothing was started. */
+/* Any one thread. 0, or -errno: then nothing was started. vigil__reap() tells when
+ * it has ended. */
 int vigil__helper_start(const struct vigil__helper_order* order,
                         struct vigil__helper_process* process);
-
-/* Whether it has ended, and `status` as waitpid(2), or -1 when somebody else has
- * taken that. Does not wait. Not again once it has. */
-int vigil__helper_ended(struct vigil__helper_process* process, int* status);
-
-void vigil__helper_kill(const struct vigil__helper_process* process);
 
 /* Closes the descriptors; it has ended. */
 void vigil__helper_close(struct vigil__helper_process* process);

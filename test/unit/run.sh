@@ -30,7 +30,7 @@ sources="accept arrivals artifact artifact_dir budget budget_ask budget_dir
          leak_kind leak_match leak_memory leak_parse leak_path leak_report
          leak_scan leak_summary leak_tree leak_trie ledger listen log log_write loop
          memory metrics metrics_judged metrics_lag metrics_process metrics_v8
-         modules os pick pool procfs profile query ranges recorder recorder_top report
+         modules os pick pool procfs profile query ranges reap recorder recorder_top report
          report_histogram report_loops room rule serve_bind set spread stack
          stack_signal stall status symbol symbol_file system text timeline unwind
          unwind_call unwind_cfi unwind_expr unwind_fde unwind_read window"

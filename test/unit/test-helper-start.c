@@ -3,6 +3,7 @@
 
 #include "helper_start.h"
 #include "os.h"
+#include "reap.h"
 #include "test.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static struct vigil__helper_process process;
 static int wait_for_end(void) {
   int status;
 
-  while (!vigil__helper_ended(&process, &status))
+  while (!vigil__reap(process.pid, process.pidfd, &status))
     poll(NULL, 0, 1);
   return status;
 }
@@ -133,8 +134,8 @@ TEST(helper_start_hands_the_lock_over) {
   CHECK_EQ(vigil__helper_start(&o, &process), 0);
   close(lock);
   CHECK_EQ(flock(again, LOCK_EX | LOCK_NB), -1);
-  CHECK_EQ(vigil__helper_ended(&process, &status), false);
-  vigil__helper_kill(&process);
+  CHECK_EQ(vigil__reap(process.pid, process.pidfd, &status), false);
+  vigil__reap_kill(process.pid, process.pidfd);
   status = wait_for_end();
   CHECK(WIFSIGNALED(status));
   CHECK_EQ(WTERMSIG(status), SIGKILL);

@@ -36,7 +36,7 @@ async function stoppedHelper(it, begun = false) {
   for (;;) {
     for (const pid of children(it.pid)) {
       if (status(pid, 'Name') !== 'vigil-helper' || text(`/proc/${pid}/oom_score_adj`) !== '1000\n') continue;
-      if (begun && !incidents(it.dir).some((dir) => existsSync(path.join(dir, '.report-tries')))) continue;
+      if (begun && !incidents(it.dir).some((dir) => text(path.join(dir, '.report-tries')) !== '')) continue;
       process.kill(pid, 'SIGSTOP');
       await until(() => status(pid, 'State')?.[0] !== 'R', 'stop');
       if (!gone(pid)) return pid;

@@ -14,6 +14,7 @@ import { REPORT, checkIncident, hasReport, incidents, waitForIncident, waitForRe
 import { children, descriptors, gone, inside, start, status } from './heap.mjs';
 import { addons, noAddons } from './31-native.mjs';
 import { start as startTelling } from './told.mjs';
+import { store } from '../ship/store.mjs';
 
 const ADDONS = noAddons ? undefined : addons('forks.c');
 const ON = { VIGIL_REPORT: 'on', VIGIL_COOLDOWN: '0s' };
@@ -35,7 +36,7 @@ async function stoppedHelper(it, begun = false) {
   for (;;) {
     for (const pid of children(it.pid)) {
       if (status(pid, 'Name') !== 'vigil-helper' || text(`/proc/${pid}/oom_score_adj`) !== '1000\n') continue;
-      if (begun && !incidents(it.dir).some((dir) => existsSync(path.join(dir, '.report-tries')))) continue;
+      if (begun && !incidents(it.dir).some((dir) => text(path.join(dir, '.report-tries')) !== '')) continue;
       process.kill(pid, 'SIGSTOP');
       await until(() => status(pid, 'State')?.[0] !== 'R', 'stop');
       if (!gone(pid)) return pid;
@@ -351,5 +352,28 @@ describe('the helper', { concurrency: 3 }, () => {
     await until(async () => (await it.status()).helper.started === 3, 'three runs');
     assert.equal((await it.status()).captures.refused.fleet, 0);
     for (const helper of children(it.pid)) process.kill(helper, 'SIGKILL');
+  });
+
+  test('a fleet of two with one capture between them', async (t) => {
+    const { env, objects } = await store(t);
+    const member = async () => {
+      const it = await startTelling(t, ['0', '1000'], { ...FAST, VIGIL_REPORT: 'off', VIGIL_CAPTURE: 'before', VIGIL_STALL_TRIGGER: '300ms',
+                                                        VIGIL_FLEET: '1/24h', HOME: '/nonexistent', ...env });
+      // The probe, which is said to be done by its mark on the budget.
+      await until(() => existsSync(path.join(it.dir, 'fleet.json')), 'the probe');
+      it.kill('SIGHUP');
+      return it;
+    };
+    const first = await member();
+    const dir = await waitForIncident(first, first.dir);
+    await until(() => [...objects.keys()].some((key) => key.endsWith('/incident.json') || key.endsWith('/incident.json.gz')), 'upload');
+    await until(async () => (await first.status()).helper.shipped === 1, 'the count');
+    assert.equal(JSON.parse(readFileSync(path.join(dir, 'shipped.json'), 'utf8')).done, true);
+    const second = await member();
+    const told = await until(async () => {
+      const now = await second.status();
+      return now.captures.refused.fleet === 1 && now;
+    }, () => `refusal; it said ${second.said()}`);
+    assert.deepEqual([told.captures.attempted, told.captures.written, incidents(second.dir).length], [1, 0, 0]);
   });
 });

@@ -59,7 +59,8 @@ const PIECES = {
 
 // report.html comes after the incident, from a process of its own.
 export const REPORT = 'report.html';
-const IN_THE_MAKING = /^\.(report|manifest)-(\d+\.tmp|tries)$/;
+// What the helper has there for itself, and what it ships is not.
+const IN_THE_MAKING = /^\.(report|manifest|shipped\.json)-(\d+\.tmp|tries)$|^shipped\.json$/;
 
 export const hasReport = (dir) => read(path.join(dir, 'incident.json')).files.some(({ name }) => name === REPORT);
 

@@ -29,9 +29,10 @@ function finished(dir) {
     .sort().reverse();
 }
 
+// One that was only just created was one, too.
 function tries(incident) {
   try {
-    return Number.parseInt(fs.readFileSync(path.join(incident, TRIES), 'latin1'), 10) || 0;
+    return Number.parseInt(fs.readFileSync(path.join(incident, TRIES), 'latin1'), 10) || 1;
   } catch {
     return 0;
   }

@@ -55,6 +55,8 @@ if [ "$(cat "$WORK/unpacked" 2> /dev/null)" != "$stamp" ]; then
     die "cannot make the source tree, see $WORK/unpack.log: $(tail -n1 "$WORK/unpack.log")"
   fixture postject test/fixtures/postject-copy/node_modules/postject
   fixture commander test/fixtures/postject-copy/node_modules/commander
+  fixture typescript test/fixtures/snapshot/package
+  ln -sf package/lib/typescript.js "$WORK/node/test/fixtures/snapshot/typescript.js"
   echo "$stamp" > "$WORK/unpacked"
 fi
 

@@ -25,11 +25,16 @@ process.on('exit', () => { server.kill('SIGQUIT'); rmSync(dir, { recursive: true
 const pool = new pg.Pool({ host: dir, user: 'me', database: 'postgres', max: 4 });
 await until(() => pool.query('select 1'));
 await pool.query('create table t (id serial primary key, doc jsonb, at timestamptz)');
-await pool.query('begin');
 await Promise.all(Array.from({ length: 100 }, (_, n) =>
   pool.query('insert into t (doc, at) values ($1, $2)', [{ n }, new Date(n * 1000)])));
 const { rows } = await pool.query("select count(*)::int, sum((doc->>'n')::int)::int, min(at) from t");
 console.log(rows[0]);
+const client = await pool.connect();
+await client.query('begin');
+await client.query('delete from t');
+await client.query('rollback');
+console.log((await client.query('select count(*)::int from t')).rows[0]);
+client.release();
 const listener = await pool.connect();
 const heard = new Promise((done) => listener.on('notification', ({ payload }) => done(payload)));
 await listener.query('listen news');

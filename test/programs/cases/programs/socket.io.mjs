@@ -6,6 +6,7 @@
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
+import { until } from '../lib.mjs';
 
 const http = createServer();
 const sockets = new Server(http);
@@ -19,7 +20,7 @@ const url = `http://127.0.0.1:${http.address().port}`;
 for (const transports of [['polling', 'websocket'], ['websocket'], ['polling']]) {
   const client = io(url, { transports, forceNew: true });
   await new Promise((done) => client.on('connect', done));
-  if (transports.length > 1) await new Promise((done) => client.io.engine.once('upgrade', done));
+  await until(() => client.io.engine.transport.name === transports.at(-1));
   console.log(transports.join(), [...await client.emitWithAck('bytes', Buffer.from([1, 2, 3]))]);
   const all = new Promise((done) => client.once('all', done));
   client.emit('all', 'text');

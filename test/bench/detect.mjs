@@ -39,7 +39,7 @@ const faults = [
   ['GC churn in a heap that is nearly full', 'gc:20000', 10, 'churn', { args: ['--max-old-space-size=200'] }],
   ['regular expression of 150 to 300 ms, 1/s', 'regex:150', 1, 'badRegex'],
   ['execSync of 200 ms, 1/s', 'exec:200', 1, 'runChild'],
-  ['thread pool saturated by pbkdf2', 'pool:150000', 20],
+  ['thread pool saturated by pbkdf2', 'pool:1500000', 20],
   ['8 other processes want the CPU', 'starved:5', 0, undefined, { hogs: 8, users: 60 }],
 ];
 

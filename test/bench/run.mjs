@@ -28,6 +28,23 @@ function note(text) {
   process.stderr.write(`${((Date.now() - began) / 1000).toFixed(0)} s: ${text}\n`);
 }
 
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const failures = [];
+
+// One sample that fails is missing and told of; many are no measurement.
+async function attempt(variant, what, f) {
+  try {
+    await f();
+  } catch (error) {
+    failures.push(`${what}, ${variant.name}: ${error.message}`);
+    note(failures.at(-1));
+    running.forEach((child) => child.kill('SIGKILL'));
+    if (failures.length > 10)
+      throw error;
+  }
+}
+
 // f(variant, round) for all of them, each round from another one on. No round begins
 // that would pass the limit of the whole run.
 async function interleave(what, rounds, f) {
@@ -38,8 +55,10 @@ async function interleave(what, rounds, f) {
       note(`${what}: out of time after ${round} of ${rounds} rounds`);
       break;
     }
-    for (let k = 0; k < list.length; k++)
-      await f(list[(k + round) % list.length], round);
+    for (let k = 0; k < list.length; k++) {
+      const variant = list[(k + round) % list.length];
+      await attempt(variant, what, () => f(variant, round));
+    }
     longest = Math.max(longest, Date.now() - start);
   }
   note(what);
@@ -49,12 +68,14 @@ async function interleave(what, rounds, f) {
 async function start(variant, cpus, ...args) {
   const child = spawn('taskset', ['-c', cpus, variant.node, ...variant.args, ...args],
                       { env: variant.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let errors = '';
   child.stderr.on('data', (data) => { errors += data; });
   child.stdout.setEncoding('utf8');
   const [line] = await Promise.race([
     once(child.stdout, 'data'),
-    once(child, 'exit').then(() => { throw new Error(`${variant.name} ended: ${errors}`); }),
+    once(child, 'close').then(() => { throw new Error(`${variant.name} ended: ${errors}`); }),
   ]);
   return { child, line: line.trim(), errors: () => errors };
 }
@@ -202,5 +223,7 @@ console.log(`Measured ${new Date().toISOString().slice(0, 10)} by \`test/bench/r
   `${((Date.now() - began) / 60_000).toFixed(0)} minutes.\n\n\`\`\`\n${MACHINE.replace(/^# (ours|stock): .*\n?/gm, '').trim()}\n\`\`\``);
 for (const [title, text, table] of tables)
   console.log(`\n### ${title}\n${text}\n\n${table.markdown()}`);
+if (failures.length)
+  console.log(`\nSamples that are missing:\n${failures.map((text) => `- ${text}\n`).join('')}`);
 if (missing.length)
   console.log(`\nCould not be installed here, and so are missing: ${missing.join(', ')}.`);

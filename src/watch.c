@@ -340,8 +340,11 @@ static void start(void) {
   sigset_t old;
   int err;
 
-  /* Signals are the program's: none may be delivered to our thread. */
+  /* Signals are the program's: none is delivered to our thread, but one. */
   sigfillset(&all);
+  /* What the end of a helper sends to the thread that started it: blocked there
+   * it would be kept, and wake another thread from its sleep, only for nothing. */
+  sigdelset(&all, SIGCHLD);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   err = uv_thread_create_ex(&thread, &options, run, NULL);
   pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -69,10 +69,11 @@ build_icu() {
 # provider is inside), configuration under /etc/ssl.
 build_openssl() {
   ./Configure linux-x86_64 --prefix="$PREFIX" --libdir=lib --openssldir=/etc/ssl \
-    no-shared no-module no-tests no-docs no-apps no-dso no-afalgeng \
+    no-shared no-module no-tests no-docs no-apps no-afalgeng \
     enable-ssl-trace zlib enable-brotli enable-zstd \
     "-I$PREFIX/include" "-L$PREFIX/lib" $flags
-  # Two of these only name folders; without modules nothing is there to load.
+  # Two of these only name folders: nothing of its own is there to load. An
+  # engine or provider that a program or openssl.cnf names by its path is.
   # The Makefile sets DESTDIR itself, so the environment's has no effect.
   make build_libs install_dev ENGINESDIR=/dev/null MODULESDIR=/dev/null DESTDIR="$stage"
 }

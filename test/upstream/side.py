@@ -113,7 +113,7 @@ def build_addons(args, suites):
             cwd=args.tree, check=False, stdin=subprocess.DEVNULL,
             stdout=open(os.path.join(args.tree, 'test', suite + '-build.log'), 'w'),
             stderr=subprocess.STDOUT)
-        built = glob.glob(os.path.join(target, '*/build/Release/*.node'))
+        built = glob.glob(os.path.join(target, '*/build/Release/*.*'))
         if not built:
             sys.exit('upstream: no add-on of test/%s could be built, see %s-build.log' % (suite, target))
         open(done, 'w').close()

@@ -304,7 +304,7 @@ describe('limits', { concurrency: 2 }, () => {
 
 describe('incidents', { concurrency: 2 }, () => {
   test('the list, and files of any size, as they are', async (t) => {
-    const it = await start(t, [], FAST);
+    const it = await start(t, [], { ...FAST, VIGIL_REPORT: 'off' });
     const { directory, name } = await captured(it, '?cpu=200ms');
     const big = Buffer.alloc(30 * 2 ** 20, 'vigil ');
     writeFileSync(path.join(directory, 'heap-1.heapsnapshot'), big);

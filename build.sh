@@ -91,7 +91,7 @@ unpack() { "$top/deps/part.sh" esbuild; "$top/deps/tree.sh" unpack; rm -f "$WORK
 patch_inputs() { cat "$top"/patches/series "$top"/patches/node/*.patch "$top"/src/*.{c,cc,h,gyp,gypi} "$top"/src/js/*.js; scripts_inputs; }
 # Of what it makes, the helper's script is compiled in.
 scripts_inputs() {
-  cat "$top"/deps/{pins.tsv,scripts.sh,report-page.py,embed.py}
+  cat "$top"/deps/{pins.tsv,scripts.sh,packages.sh,report-page.py,embed.py}
   find "$top"/src/js/*/ -type f -exec sha256sum {} + | sed "s,  $top,  ," | LC_ALL=C sort
 }
 patch() {

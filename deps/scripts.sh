@@ -18,53 +18,29 @@ set -euo pipefail
 shopt -s nullglob
 here=$(cd "$(dirname "$0")" && pwd)
 source=$here/../src/js
-cache=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}
-folder=${1:-$cache/scripts}
+. "$here/packages.sh"
 limit=$((100 * 1000))
 
-die() { echo "scripts: $*" >&2; exit 1; }
-good() {  # file size sha
-  [ -f "$1" ] && [ "$(stat -c %s "$1")" = "$2" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$3" ]
-}
-
-pins=$(awk -F'\t' '$1 == "uplot" || $1 == "esbuild" || $1 == "ship"' "$here/pins.tsv")
-stamp=$({ echo "$pins"; cat "$here"/{scripts.sh,report-page.py,embed.py}; find "$source"/*/ -type f | LC_ALL=C sort | xargs sha256sum | cut -d' ' -f1; } | sha256sum)
-mkdir -p "$folder"
-exec 9> "$folder/lock"
-flock 9
-if [ "$(cat "$folder/made" 2>/dev/null)" = "$stamp" ]; then
-  echo "$folder"
-  exit
-fi
-rm -rf "$folder/made" "$folder"/tmp.*
-tmp=$(mktemp -d "$folder/tmp.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+# part, then what get_packages wants
+pins=$(awk -F'\t' -v OFS='\t' '$1 == "uplot" || $1 == "esbuild" || $1 == "ship" { print $1, $3, $4, $5, $6, $7 }' "$here/pins.tsv")
+stamp=$({ echo "$pins"; cat "$here"/{scripts.sh,packages.sh,report-page.py,embed.py}; find "$source"/*/ -type f | LC_ALL=C sort | xargs sha256sum | cut -d' ' -f1; } | sha256sum)
+begin_folder scripts "${1:-${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}/scripts}" "$stamp"
+get_packages < <(cut -f2- <<< "$pins")
 modules=$tmp/node_modules
-
-while IFS=$'\t' read -r part source_ package version file size sha; do
-  from=
-  for place in "${DISTFILES:-}" "${VIGIL_DISTFILES:-}" "$cache/distfiles" "$folder"; do
-    if [ -n "$place" ] && good "$place/$file" "$size" "$sha"; then from=$place/$file; break; fi
-  done
-  if [ -z "$from" ]; then
-    (cd "$tmp" && npm pack --silent "$package@$version" > /dev/null 2> err) ||
-      die "cannot get $file (npm pack $package@$version): $(tail -n1 "$tmp/err")" \
-          "or put it into a folder and set VIGIL_DISTFILES to that"
-    good "$tmp/$file" "$size" "$sha" || die "$file does not match its pin, SHA-256 $sha"
-    mv "$tmp/$file" "$folder/$file"
-    from=$folder/$file
-  fi
-  mkdir -p "$modules/$package"
-  tar xf "$from" -C "$modules/$package" --no-same-owner --strip-components=1
-  [ "$part" != esbuild ] || { mv "$modules/$package" "$tmp/esbuild"; continue; }
+esbuild=$modules/@esbuild/linux-x64/bin/esbuild
+[ -f "$modules/uplot/package.json" ] && [ -x "$esbuild" ] || die "pins.tsv does not name uplot and esbuild"
+while IFS=$'\t' read -r part package _; do
+  [ "$part" != esbuild ] || continue
   for text in "$modules/$package"/{LICENSE,LICENCE,License,license}{,.md,.txt}; do
     [ ! -f "$text" ] || cp "$text" "$tmp/LICENSE.$(tr / - <<< "${package#@}")"
   done
 done <<< "$pins"
-[ -f "$modules/uplot/package.json" ] && [ -x "$tmp/esbuild/bin/esbuild" ] || die "pins.tsv does not name uplot and esbuild"
 
-esbuild() { NODE_PATH=$modules "$tmp/esbuild/bin/esbuild" --log-level=warning --charset=utf8 "$@"; }
-page=$source/report/page
+# In one folder and from there, so that the names that it puts into programs are
+# the same everywhere.
+cp -r "$source" "$tmp/js"
+esbuild() { (cd "$tmp" && "$esbuild" --log-level=warning --charset=utf8 "$@"); }
+page=$tmp/js/report/page
 esbuild "$page/main.js" --bundle --format=iife --target=es2022 --minify --legal-comments=none \
   --alias:uplot="$modules/uplot/dist/uPlot.esm.js" --outfile="$tmp/script.js"
 cat "$modules/uplot/dist/uPlot.min.css" "$page/style.css" > "$tmp/all.css"
@@ -83,13 +59,12 @@ end
 program() {  # entry file flags...
   local entry=$1 file=$2; shift 2
   esbuild "$entry" --bundle --format=cjs --platform=node --target=node24 --loader:.html=text \
-    --alias:vigil-report="$source/report" --alias:vigil-page="$tmp/page.html" --outfile="$file" "$@"
+    --alias:vigil-report="$tmp/js/report" --alias:vigil-page="$tmp/page.html" --outfile="$file" "$@"
 }
 program "$tmp/entry.js" "$tmp/report.js"
-program "$source/helper/main.js" "$tmp/helper.js" --minify-whitespace --minify-syntax --legal-comments=none
+program "$tmp/js/helper/main.js" "$tmp/helper.js" --minify-whitespace --minify-syntax --legal-comments=none
 /usr/bin/python3 "$here/embed.py" vigil__helper_script < "$tmp/helper.js" > "$tmp/helper_script.c" || die "cannot embed helper.js"
 # What has not changed keeps its time: it is compiled.
 cmp -s "$tmp/helper_script.c" "$folder/helper_script.c" || mv "$tmp/helper_script.c" "$folder/"
 mv "$tmp"/{page.html,report.js,helper.js} "$tmp"/LICENSE.* "$folder/"
-echo "$stamp" > "$folder/made"
-echo "$folder"
+end_folder "$stamp"

@@ -18,10 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#endif
-
 #define STACK (64u << 10)
 #define FIRST 10           /* Above the numbers that it shall have. */
 #define KEPT 4             /* Input, two outputs, lock. */
@@ -171,10 +167,6 @@ static int spawn(struct start* s, struct vigil__helper_process* p) {
 
   if (stack == MAP_FAILED)
     return -errno;
-#ifdef __SANITIZE_ADDRESS__
-  /* One that was there before may have ended in the middle of its functions. */
-  __asan_unpoison_memory_region(stack, STACK);
-#endif
   for (i = 0; i < sizeof(all); i++)
     all[i] = 0xff;
   /* Those of the C library too, which sigfillset() leaves out. */

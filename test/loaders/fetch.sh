@@ -8,54 +8,21 @@
 # the machine's own npm, or takes them from VIGIL_DISTFILES.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}
-folder=$cache/loaders
-
-die() { echo "loaders: $*" >&2; exit 1; }
-good() {  # file size sha
-  [ -f "$1" ] && [ "$(stat -c %s "$1")" = "$2" ] &&
-    [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$3" ]
-}
+. "$here/../../deps/packages.sh"
 
 # The build has pinned, and mostly fetched, the bundler.
 pins=$(grep -v '^#' "$here/pins.tsv"
-       awk -F'\t' '$1 == "esbuild" { print $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7 }' \
-         "$here/../../deps/pins.tsv")
-stamp=$({ echo "$pins"; cat "$here/fetch.sh"; } | sha256sum)
-
-mkdir -p "$folder"
-exec 9> "$folder/lock"
-flock 9
-if [ "$(cat "$folder/made" 2>/dev/null)" = "$stamp" ]; then
-  echo "$folder"
-  exit
-fi
-rm -rf "$folder/made" "$folder"/tmp.*
-tmp=$(mktemp -d "$folder/tmp.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
-
-while IFS=$'\t' read -r package version file size sha; do
-  from=
-  for place in "$folder" "${VIGIL_DISTFILES:-}" "$cache/distfiles"; do
-    if good "$place/$file" "$size" "$sha"; then from=$place/$file; break; fi
-  done
-  if [ -z "$from" ]; then
-    (cd "$tmp" && npm pack --silent "$package@$version" > /dev/null 2> err) ||
-      die "cannot get $file (npm pack $package@$version): $(tail -n1 "$tmp/err")" \
-          "or put it into a folder and set VIGIL_DISTFILES to that"
-    good "$tmp/$file" "$size" "$sha" || die "$file does not match its pin, SHA-256 $sha"
-    from=$folder/$file
-    mv "$tmp/$file" "$from"
-  fi
-  mkdir -p "$tmp/$package"
-  tar xf "$from" -C "$tmp/$package" --no-same-owner --strip-components=1
-done <<< "$pins"
+       awk -F'\t' -v OFS='\t' '$1 == "esbuild" { print $3, $4, $5, $6, $7 }' "$here/../../deps/pins.tsv")
+stamp=$({ echo "$pins"; cat "$here/fetch.sh" "$here/../../deps/packages.sh"; } | sha256sum)
+begin_folder loaders "${VIGIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vigil}/loaders" "$stamp"
+get_packages <<< "$pins"
+modules=$tmp/node_modules
 
 # DevTools: TypeScript, bundled. The sampling heap profile's model stands in
 # the file of its panel and needs nothing of it: its classes are taken out, or
 # the whole user interface would come along. locales.js is made by DevTools'
 # own build.
-top=$tmp/chrome-devtools-frontend
+top=$modules/chrome-devtools-frontend
 view=$top/front_end/panels/profiler/HeapProfileView.ts
 cat > "$top/front_end/core/i18n/locales.js" << 'end'
 export const LOCALES = ['en-US'], BUNDLED_LOCALES = ['en-US'], DEFAULT_LOCALE = 'en-US';
@@ -75,12 +42,11 @@ end
 for name in SamplingHeapProfileNode SamplingHeapProfileModel; do
   grep -q "^export class $name " "$top/entry.ts" || die "no $name in $view"
 done
-(cd "$top" && "$tmp/@esbuild/linux-x64/bin/esbuild" entry.ts --bundle --format=esm \
+(cd "$top" && "$modules/@esbuild/linux-x64/bin/esbuild" entry.ts --bundle --format=esm \
   --platform=node --log-level=error --outfile="$folder/devtools.mjs") ||
   die "cannot bundle DevTools"
 
 # speedscope: only its released program is on npm, so that one, taken apart by
 # speedscope.mjs.
-cp "$tmp"/speedscope/dist/release/speedscope-*.js "$folder/speedscope.cjs"
-echo "$stamp" > "$folder/made"
-echo "$folder"
+cp "$modules"/speedscope/dist/release/speedscope-*.js "$folder/speedscope.cjs"
+end_folder "$stamp"

@@ -236,6 +236,7 @@ describe('features', { concurrency: 2 }, () => {
         return sum;
       }
       const timer = setInterval(() => work(1e4), 5);
+      globalThis.work = work;
       globalThis.stop = () => clearInterval(timer);`,
   }, async ({ t, bin, env, cwd }) => {
     const app = new App(t, ['--inspect=127.0.0.1:0', 'main.js'], { bin, env, cwd });
@@ -270,7 +271,8 @@ describe('features', { concurrency: 2 }, () => {
     // What is inlined has no name in the official binary's profiles.
     const { result: { profile } } = await until(async () => {
       await send('Profiler.start');
-      await send('Runtime.evaluate', { expression: 'work(1e8)' });
+      const worked = await send('Runtime.evaluate', { expression: 'work(1e8)' });
+      assert.equal(worked.result.result.value, 4999999950000000);
       const stopped = await send('Profiler.stop');
       return stopped.result.profile.samples.length > 10 && stopped;
     }, 'profile with samples');

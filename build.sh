@@ -48,10 +48,10 @@ export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$WORK CCACHE_COMPILERCHECK=conten
        CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_NOHASHDIR=1 \
        CCACHE_DEPEND=1  # a miss is not preprocessed apart: 2 minutes of a cold build
 # -latomic and friends only where something needs them, as in the official binary.
-# As the official binary: position-independent, it would have 4 MB of relocations to
-# write at each start. And its table of symbols is one that survives what postject
-# does to it (a single executable with add-ons).
-export LDFLAGS="-fuse-ld=lld-19 -no-pie -Wl,--hash-style=sysv -Wl,--as-needed"
+# As the official binary. Position-independent, it would have 4 MB of relocations to
+# write at each start; linked by lld, it starts 1 ms later, and its table of symbols
+# does not survive what postject does to it (a single executable with add-ons).
+export LDFLAGS="-fuse-ld=bfd -no-pie -Wl,--as-needed"
 # ccache hashes the locale: the same one for everybody.
 unset LC_ALL LC_CTYPE LC_MESSAGES
 export SOURCE_DATE_EPOCH=1700000000 LANG=C.UTF-8 TZ=UTC

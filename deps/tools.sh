@@ -3,8 +3,8 @@
 # Installs the build tools that are missing, from the machine's own apt.
 set -euo pipefail
 # command=package
-wanted="clang-19=clang-19 ld.lld-19=lld-19 ninja=ninja-build ccache=ccache cmake=cmake
-  make=make patch=patch xz=xz-utils pkg-config=pkg-config perl=perl ar=binutils
+wanted="clang-19=clang-19 ninja=ninja-build ccache=ccache cmake=cmake
+  make=make patch=patch xz=xz-utils pkg-config=pkg-config perl=perl ar=binutils ld.bfd=binutils
   g++=g++ gpgv=gpgv sha256sum=coreutils flock=util-linux node=nodejs npm=npm"
 missing=
 packages=

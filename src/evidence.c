@@ -23,24 +23,10 @@ void vigil__evidence_init(struct vigil__evidence* e,
 
 /* ---- jobs, on the isolate's own thread */
 
-static vigil__mono_t begin(struct vigil__evidence* e) {
-  vigil__loop_self(e->loop, 0);
-  return vigil__mono_now();
-}
-
-static void end(struct vigil__evidence* e,
-                vigil__mono_t began,
-                uint64_t* self_ns) {
-  const uint64_t ns = vigil__mono_now() - began;
-
-  *self_ns += ns;
-  vigil__loop_self(e->loop, ns);
-}
-
 void vigil__evidence_start(void* arg) {
   struct vigil__evidence* e = arg;
-  const vigil__mono_t began = begin(e);
 
+  vigil__loop_self_begin(e->loop, vigil__mono_now());
   if (e->want & VIGIL__CAPTURE_CPU) {
     e->profile_error = vigil__cpu_profile_start(e->iso, SAMPLE_US, &e->profile);
     e->profile_runs = e->profile_error == 0;
@@ -49,20 +35,20 @@ void vigil__evidence_start(void* arg) {
     e->alloc_error = vigil__alloc_profile_start(e->iso);
     e->alloc_runs = e->alloc_error == 0;
   }
-  end(e, began, &e->self.start_ns);
+  e->self.start_ns += vigil__loop_self_end(e->loop, vigil__mono_now());
 }
 
 void vigil__evidence_stop(void* arg) {
   struct vigil__evidence* e = arg;
-  const vigil__mono_t began = begin(e);
 
+  vigil__loop_self_begin(e->loop, vigil__mono_now());
   if (e->profile_runs)
     vigil__cpu_profile_stop(e->profile);
   if (e->alloc_runs)
     e->alloc_error = vigil__alloc_profile_stop(
         e->iso, e->alloc_dropped ? NULL : &e->alloc);
   e->profile_runs = e->alloc_runs = false;
-  end(e, began, &e->self.stop_ns);
+  e->self.stop_ns += vigil__loop_self_end(e->loop, vigil__mono_now());
 }
 
 /* ---- on the watch thread */

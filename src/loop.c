@@ -120,7 +120,7 @@ int vigil__loop_read(struct vigil__loop* l, struct vigil__loop_copy* c) {
     c->busy_start = vigil__load(&l->busy_start);
     if (c->busy_start > c->now)
       c->busy_start = 0;
-    c->self_open = c->busy_start != 0 && vigil__load(&l->self_open) != 0;
+    c->self_open = c->busy_start != 0 && vigil__loop_is_self(l, c->busy_start, c->now);
 
     /* The fence keeps the loads above ahead of the last one, and pairs with
      * the one in vigil__loop_poll_enter(): had we read a word that a later

@@ -39,8 +39,9 @@ struct vigil__loop {
   vigil__word_t polls;
   vigil__word_t events;
   vigil__word_t longest_ns;     /* Longest period ever. */
-  vigil__word_t self_open;      /* 1: the open period holds our own work. */
-  vigil__word_t self_ns;        /* Time that work took, in all. */
+  vigil__word_t self_since;     /* vigil__mono_t: our own work runs; 0: none. */
+  vigil__word_t self_open;      /* What it took of the open period, in ns... */
+  vigil__word_t self_ns;        /* ...and of all. */
   vigil__word_t startup_ns;     /* 0 until the first poll. */
   vigil__word_t straddle_seq;
   vigil__word_t straddle;       /* Packed as the log. */
@@ -58,9 +59,9 @@ struct vigil__loop {
   _Alignas(128) vigil__word_t mark;
 
   /* Written by the loop thread. */
-  _Alignas(128) vigil__word_t log[VIGIL__LOOP_LOG];  /* ns << 1 | own work. */
+  _Alignas(128) vigil__word_t log[VIGIL__LOOP_LOG];  /* ns << 1 | our own. */
   struct vigil__hist busy;      /* All periods. */
-  struct vigil__hist self;      /* Those that held our own work. */
+  struct vigil__hist self;      /* Those that were our own work. */
   struct vigil__counts turn;    /* Busy time of each iteration. */
   struct vigil__counts late;    /* How late timers ran. */
 };
@@ -74,14 +75,14 @@ _Static_assert(sizeof(struct vigil__loop) <= 64 * 1024,
 struct vigil__loop_copy {
   vigil__mono_t now;            /* The instant the copy shows. */
   vigil__mono_t busy_start;     /* Start of the period open then, or 0. */
-  bool self_open;               /* It holds our own work. */
+  bool self_open;               /* It is our own work. */
   uint64_t polls;
   uint64_t events;
   uint64_t longest_ns;          /* Ended periods only. */
   uint64_t self_ns;
   uint64_t startup_ns;          /* 0: still starting. */
   bool ended;                   /* The period open at the last read ended... */
-  bool ended_self;              /* ...held our own work... */
+  bool ended_self;              /* ...was our own work... */
   uint64_t ended_ns;            /* ...and took this long in all. */
   vigil__mono_t last_now;       /* `now` of the last read, 0 if none... */
   vigil__mono_t last_start;     /* ...its `busy_start`... */
@@ -105,6 +106,22 @@ void vigil__loop_free(struct vigil__loop* l);
  * vigil__os.mono(). */
 int vigil__loop_read(struct vigil__loop* l, struct vigil__loop_copy* c);
 
+/* Whether a period from `start`, open at `now`, is our own work: at least half
+ * of it is. With less, who waits waits for the program. Any thread; a moment
+ * off while that work ends, and never for long. */
+static inline bool vigil__loop_is_self(const struct vigil__loop* l,
+                                       vigil__mono_t start,
+                                       vigil__mono_t now) {
+  /* Acquire pairs with the release in vigil__loop_self_end(): where the work has
+   * ended, its time is there. */
+  const vigil__mono_t since =
+      atomic_load_explicit(&l->self_since, memory_order_acquire);
+  const uint64_t ns = vigil__load(&l->self_open) +
+                      (since != 0 && now > since ? now - since : 0);
+
+  return ns != 0 && ns >= (now - start) / 2;
+}
+
 /* The rest: loop thread only. `now` is never 0 and never goes back. No lock, no
  * locked instruction, no allocation, no call (test/unit/hotpath.sh looks). */
 
@@ -114,7 +131,8 @@ static inline void vigil__loop_poll_enter(struct vigil__loop* l,
                                           vigil__mono_t now) {
   const vigil__mono_t start = vigil__load(&l->busy_start);
   const uint64_t seq = vigil__load(&l->seq);
-  const uint64_t self = vigil__load(&l->self_open);
+  const uint64_t self_ns = vigil__load(&l->self_open);
+  uint64_t self = 0;
   uint64_t ns;
 
   if (__builtin_expect(start == 0, 0)) {
@@ -134,8 +152,10 @@ static inline void vigil__loop_poll_enter(struct vigil__loop* l,
   atomic_thread_fence(memory_order_release);
 
   vigil__hist_record(&l->busy, ns);
-  if (__builtin_expect(self != 0, 0)) {
-    vigil__hist_record(&l->self, ns);
+  if (__builtin_expect(self_ns != 0, 0)) {
+    self = self_ns >= ns / 2;
+    if (self)
+      vigil__hist_record(&l->self, ns);
     vigil__store(&l->self_open, 0);
   }
   vigil__store(&l->log[seq / 2 % VIGIL__LOOP_LOG], ns << 1 | self);
@@ -206,13 +226,25 @@ static inline void vigil__loop_run_end(struct vigil__loop* l,
     vigil__loop_poll_enter(l, now);
 }
 
-/* Our own work took `ns` in the open period: the whole period is ours, and
- * never triggers. Call it with 0 before long work too, so that a reader knows
- * while it lasts. Outside of a period only the time is kept. */
-static inline void vigil__loop_self(struct vigil__loop* l, uint64_t ns) {
+/* Our own work begins, and ends. A period that is our own work, for the most
+ * part, never triggers. Outside of a period only the time is kept. */
+static inline void vigil__loop_self_begin(struct vigil__loop* l,
+                                          vigil__mono_t now) {
+  vigil__store(&l->self_since, now);
+}
+
+/* Returns what it took, in ns. */
+static inline uint64_t vigil__loop_self_end(struct vigil__loop* l,
+                                            vigil__mono_t now) {
+  const vigil__mono_t since = vigil__load(&l->self_since);
+  const uint64_t ns = since != 0 && now > since ? now - since : 0;
+
   vigil__add(&l->self_ns, ns);
   if (vigil__load(&l->busy_start) != 0)
-    vigil__store(&l->self_open, 1);
+    vigil__add(&l->self_open, ns);
+  /* Pairs with the acquire in vigil__loop_is_self(). */
+  atomic_store_explicit(&l->self_since, 0, memory_order_release);
+  return ns;
 }
 
 #endif  /* VIGIL_LOOP_H_ */

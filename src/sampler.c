@@ -19,9 +19,6 @@
 /* A loop that polls no more than this from one look to the next is idle. */
 #define IDLE_POLLS 4u
 
-/* Own work shorter than this, once in a lifetime, is nobody's trouble. */
-#define LISTEN_NS (10 * VIGIL__MS)
-
 static const struct vigil__config* config;
 static unsigned turn;           /* Which threads are looked at first. */
 static uint64_t pause_ns = VIGIL__SAMPLER_NS;
@@ -32,20 +29,17 @@ struct seen {
   struct vigil__isolate* iso;
   vigil__mono_t start;          /* Of the open period; 0: idle. */
   uint64_t polls;
-  bool self;
+  bool self;                    /* The period is our own work. */
+  bool at_work;                 /* That goes on. */
 };
 
 /* Own thread. */
 static void job_listen(void* arg) {
   struct vigil__probe* p = arg;
-  const vigil__mono_t begin = vigil__mono_now();
-  uint64_t ns;
 
+  vigil__loop_self_begin(p->loop, vigil__mono_now());
   vigil__isolate_listen(p->iso, p->code);
-  ns = vigil__mono_now() - begin;
-  /* The program's own first period is not masked for next to nothing. */
-  if (ns >= LISTEN_NS)
-    vigil__loop_self(p->loop, ns);
+  vigil__loop_self_end(p->loop, vigil__mono_now());
 }
 
 /* No reference goes with it: it runs before the thread leaves, or never. */
@@ -78,7 +72,9 @@ static unsigned collect(struct seen seen[AT_ONCE]) {
     seen[n].probe = t->probe;
     seen[n].iso = t->iso;
     seen[n].start = vigil__load(&t->loop->busy_start);
-    seen[n].self = vigil__load(&t->loop->self_open) != 0;
+    seen[n].self = seen[n].start != 0 &&
+                   vigil__loop_is_self(t->loop, seen[n].start, vigil__os.mono());
+    seen[n].at_work = vigil__load(&t->loop->self_since) != 0;
     seen[n].polls = vigil__load(&t->loop->polls);
     vigil__probe_ref(t->probe);
     vigil__isolate_ref(t->iso);
@@ -201,13 +197,13 @@ static vigil__mono_t step(const struct seen* s, vigil__mono_t now) {
     return due;
   }
   /* In our own work there is nothing to learn. */
-  if (config->stall_ns != 0 && !s->self)
+  if (config->stall_ns != 0 && !s->self && !s->at_work)
     due = vigil__stalls_due(&p->stalls, s->start, config->stall_ns);
   if (now >= due) {
     look_at_stall(s, now);
     due = vigil__stalls_due(&p->stalls, s->start, config->stall_ns);
     vigil__stalls_now(&p->stalls, s->start, s->self, now);
-  } else if (config->recorder && !s->self) {
+  } else if (config->recorder && !s->self && !s->at_work) {
     look_at(s, now, NULL);
   }
   return due;

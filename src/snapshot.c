@@ -143,29 +143,24 @@ static void take(struct vigil__snapshot* s) {
 
 void vigil__snapshot_take(void* arg) {
   struct vigil__snapshot* s = arg;
-  vigil__mono_t began;
 
-  vigil__loop_self(s->loop, 0);
-  began = vigil__mono_now();
+  vigil__loop_self_begin(s->loop, vigil__mono_now());
   s->error = 0;
   s->tries++;
   if (has_room(s))
     take(s);
-  s->stopped_ns = vigil__mono_now() - began;
-  vigil__loop_self(s->loop, s->stopped_ns);
+  s->stopped_ns = vigil__loop_self_end(s->loop, vigil__mono_now());
 }
 
 void vigil__snapshot_release(void* arg) {
   struct vigil__snapshot* s = arg;
-  vigil__mono_t began;
 
   if (s->taken == NULL)
     return;
-  vigil__loop_self(s->loop, 0);
-  began = vigil__mono_now();
+  vigil__loop_self_begin(s->loop, vigil__mono_now());
   vigil__heap_snapshot_free(s->taken);
   s->taken = NULL;
-  vigil__loop_self(s->loop, vigil__mono_now() - began);
+  vigil__loop_self_end(s->loop, vigil__mono_now());
 }
 
 /* ---- the watch thread again, and the child */

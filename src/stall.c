@@ -66,7 +66,7 @@ void vigil__stalls_now(struct vigil__stalls* s,
     return;
   stall->lasted_ns = now - stall->begin;
   if (stall->begin == start) {
-    stall->self |= self;
+    stall->self = self;
   } else {
     cause = stall->self ? VIGIL__STALL_OWN : (unsigned) stall->why.cause;
     s->ended[cause]++;

@@ -36,7 +36,7 @@ struct vigil__stall {
   uint64_t lasted_ns;           /* So far; when it has ended, at most 50 ms
                                  * too much. */
   bool ended;
-  bool self;                    /* It held our own work. */
+  bool self;                    /* It was our own work. */
   struct vigil__figures figures;
   struct vigil__why why;        /* As of the last look. */
   uint32_t looks;

@@ -37,8 +37,8 @@ struct vigil__slice {
   vigil__mono_t end_start;      /* Start of the period open at `end`, or 0. */
   uint64_t ended_ns;            /* Full length of the former... */
   bool ended;                   /* ...if it ended in this slice... */
-  bool ended_self;              /* ...and held our own work. */
-  bool end_self;                /* The latter holds our own work. */
+  bool ended_self;              /* ...and was our own work. */
+  bool end_self;                /* The latter is our own work. */
   uint32_t busy_cells;
   uint32_t self_cells;
   uint64_t polls;

@@ -50,14 +50,17 @@ static void* write_periods(void* arg) {
     p[n].start = t;
     atomic_store(&clock_now, t);
     vigil__loop_poll_exit(l, t, 1);
-    p[n].self = next(&random, 8) == 0;
-    if (p[n].self)
-      vigil__loop_self(l, 1);
+    if (next(&random, 8) == 0) {
+      p[n].self = UINT64_MAX;  /* All of it. */
+      vigil__loop_self_begin(l, t);
+    }
     if (slow && next(&random, 4) == 0)
       sched_yield();
     t += 1 + next(&random, UINT64_C(1) << (1 + next(&random, 30)));
     p[n].end = t;
     atomic_store(&clock_now, t);
+    if (p[n].self != 0)
+      vigil__loop_self_end(l, t);
     vigil__loop_poll_enter(l, t);
     if (slow && next(&random, 4) == 0)
       sched_yield();

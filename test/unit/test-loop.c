@@ -61,7 +61,8 @@ TEST(loop_start_up_is_timed_and_not_a_period) {
   CHECK_EQ(c.startup_ns, 0);
   CHECK_EQ(c.busy_start, 0);
   /* Our own work then is no part of a period either. */
-  vigil__loop_self(l, 77);
+  vigil__loop_self_begin(l, now - 77);
+  vigil__loop_self_end(l, now);
   vigil__loop_poll_enter(l, now);
   period(1);
   check_periods(1, 1);
@@ -159,16 +160,25 @@ TEST(loop_run_that_never_polls_is_still_start_up) {
   vigil__loop_free(l);
 }
 
-TEST(loop_own_work_takes_the_whole_period) {
+TEST(loop_period_of_own_work) {
   uint64_t sum;
 
   setup();
   vigil__loop_poll_exit(l, 2000, 1);
-  vigil__loop_self(l, 0);
+  vigil__loop_self_begin(l, 2100);
   now = 2500;
   check_periods(0, 0);
   CHECK(c.self_open);
-  vigil__loop_self(l, 300);
+  CHECK_EQ(vigil__loop_self_end(l, 2550), 450);
+  CHECK_EQ(vigil__loop_self_end(l, 2560), 0);
+  now = 2900;
+  check_periods(0, 0);
+  CHECK(c.self_open);
+  now = 2950;
+  check_periods(0, 0);
+  CHECK(!c.self_open);  /* Less than half of it, now. */
+  vigil__loop_self_begin(l, 2950);
+  vigil__loop_self_end(l, 3000);
   vigil__loop_poll_enter(l, 3000);
   now = 4000;
   period(50);
@@ -176,8 +186,14 @@ TEST(loop_own_work_takes_the_whole_period) {
   CHECK(!c.self_open);
   CHECK_EQ(periods(&c.self, &sum), 1);
   CHECK_EQ(sum, 1000);
-  CHECK_EQ(c.self_ns, 300);
+  CHECK_EQ(c.self_ns, 500);
   CHECK(c.ended && c.ended_self);
+  vigil__loop_poll_exit(l, 5000, 1);
+  vigil__loop_self_begin(l, 5000);
+  vigil__loop_self_end(l, 5100);
+  vigil__loop_poll_enter(l, 6000);  /* Ours for a tenth: the program's. */
+  CHECK_EQ(vigil__loop_read(l, &c), 0);
+  CHECK_EQ(periods(&c.self, &sum), 1);
   vigil__loop_free(l);
 }
 

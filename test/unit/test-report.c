@@ -299,7 +299,8 @@ TEST(report_snapshot_has_all_parts) {
   tick(t);
   busy(t, 20 * VIGIL__MS);
   vigil__loop_timer(t->loop, now - 5 * VIGIL__MS, now);
-  vigil__loop_self(t->loop, 3 * VIGIL__MS);
+  vigil__loop_self_begin(t->loop, now - 3 * VIGIL__MS);
+  vigil__loop_self_end(t->loop, now);
   vigil__gc_begin(gc, VIGIL__GC_MARK_SWEEP_COMPACT, now);
   vigil__gc_end(gc, VIGIL__GC_MARK_SWEEP_COMPACT, now + 4 * VIGIL__MS);
   vigil__gc_heap(gc, 1000, 200, 4000);
@@ -364,8 +365,9 @@ TEST(report_histogram_is_raw) {
   busy(t, 100);
   busy(t, 127);
   vigil__loop_poll_exit(t->loop, now, 1);
-  vigil__loop_self(t->loop, 0);
+  vigil__loop_self_begin(t->loop, now);
   now += 2048;
+  vigil__loop_self_end(t->loop, now);
   vigil__loop_poll_enter(t->loop, now);
   busy(t, UINT64_C(1) << 40);
   CHECK_STR(histogram_text(),

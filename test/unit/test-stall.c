@@ -67,8 +67,12 @@ TEST(stall_of_our_own_making_does_not_count) {
 
   CHECK(vigil__stalls_look(&s, AT, AT + LIMIT, WALL, &l) != NULL);
   vigil__stalls_now(&s, AT, true, AT + LIMIT);
-  vigil__stalls_now(&s, AT, false, AT + 2 * LIMIT);
   CHECK_EQ(vigil__stalls_longest(&s), 0);
+  /* Until the program has had more of it. */
+  vigil__stalls_now(&s, AT, false, AT + 3 * LIMIT);
+  CHECK_EQ(vigil__stalls_longest(&s), 3 * LIMIT);
+  vigil__stalls_now(&s, 0, false, AT + 3 * LIMIT);
+  CHECK_EQ(s.ended[VIGIL__STALL_OWN], 0);
   vigil__stalls_free(&s);
 }
 

@@ -112,8 +112,9 @@ TEST(timeline_of_own_work_is_what_others_waited) {
   setup();
   tick_after(0, 0, NONE);
   vigil__loop_poll_exit(l, now, 1);
-  vigil__loop_self(l, VIGIL__MS);
+  vigil__loop_self_begin(l, now);
   now += VIGIL__SEC / 2;
+  vigil__loop_self_end(l, now);
   vigil__loop_poll_enter(l, now);
   tick_after(VIGIL__SEC / 2, 0, NONE);
   CHECK_EQ(line->row[0].max_ns, VIGIL__SEC / 2);

@@ -141,13 +141,14 @@ TEST(window_masked_leaves_own_work_out) {
   tick_after(0);
   busy(3 * VIGIL__MS);
   vigil__loop_poll_exit(l, now, 1);
-  vigil__loop_self(l, 0);
+  vigil__loop_self_begin(l, now);
   now += VIGIL__SEC;
   CHECK_EQ(vigil__window_tick(w, l), 0);  /* Open. */
   get_lag(10 * VIGIL__SEC, VIGIL__WINDOW_MASKED);
   CHECK_EQ(lag.busy_ns, 3 * VIGIL__MS);
   get_lag(10 * VIGIL__SEC, VIGIL__WINDOW_ALL);
   CHECK_EQ(lag.max_ns, VIGIL__SEC);
+  vigil__loop_self_end(l, now);
   now += VIGIL__SEC / 2;
   vigil__loop_poll_enter(l, now);
   tick_after(VIGIL__SEC / 2);             /* Ended. */
@@ -159,6 +160,27 @@ TEST(window_masked_leaves_own_work_out) {
   CHECK_EQ(lag.busy_ns, 0);
   get_lag(VIGIL__SEC, VIGIL__WINDOW_ALL);
   CHECK_EQ(lag.max_ns, VIGIL__SEC / 2);
+  teardown();
+}
+
+TEST(window_masked_counts_what_follows_a_little_own_work) {
+  setup();
+  tick_after(0);
+  vigil__loop_poll_exit(l, now, 1);
+  vigil__loop_self_begin(l, now);
+  now += 20 * VIGIL__MS;
+  CHECK_EQ(vigil__loop_self_end(l, now), 20 * VIGIL__MS);
+  CHECK_EQ(vigil__window_tick(w, l), 0);
+  get_lag(10 * VIGIL__SEC, VIGIL__WINDOW_MASKED);
+  CHECK_EQ(lag.busy_ns, 0);
+  now += VIGIL__SEC;                      /* The program blocks. */
+  CHECK_EQ(vigil__window_tick(w, l), 0);
+  get_lag(10 * VIGIL__SEC, VIGIL__WINDOW_MASKED);
+  CHECK_EQ(lag.max_ns, VIGIL__SEC + 20 * VIGIL__MS);
+  vigil__loop_poll_enter(l, now);
+  tick_after(VIGIL__SEC);
+  get_lag(10 * VIGIL__SEC, VIGIL__WINDOW_MASKED);
+  CHECK_EQ(lag.max_ns, VIGIL__SEC + 20 * VIGIL__MS);
   teardown();
 }
 
@@ -192,6 +214,12 @@ static void check_windows(const struct oracle_period* p, size_t n) {
   }
 }
 
+/* Where the time of it has come. */
+static void end_self(const struct oracle_period* p) {
+  if (vigil__load(&l->self_since) != 0 && now - p->start >= p->self)
+    vigil__loop_self_end(l, p->start + p->self);
+}
+
 TEST(window_is_exact_in_a_random_life) {
   struct oracle_period* p = calloc(LIFE, sizeof(*p));
   int ticks = 0;
@@ -203,18 +231,22 @@ TEST(window_is_exact_in_a_random_life) {
     p[n].start = now;
     p[n].end = UINT64_MAX;
     vigil__loop_poll_exit(l, now, 1);
-    if (test_random(20) == 0) {
-      p[n].self = true;
-      vigil__loop_self(l, 1);
+    if (test_random(10) == 0) {
+      p[n].self = random_length();
+      vigil__loop_self_begin(l, now);
     }
     while (test_random(10) == 0) {
       now += test_random(3) ? random_length() : 0;
+      end_self(&p[n]);
       CHECK_EQ(vigil__window_tick(w, l), 0);
       check_windows(p, n + 1);
       ticks++;
     }
     now += random_length();
     p[n].end = now;
+    if (p[n].self > now - p[n].start)
+      p[n].self = now - p[n].start;
+    end_self(&p[n]);
     vigil__loop_poll_enter(l, now);
     while (test_random(30) == 0) {
       now += test_random(3) ? random_length() : 0;
@@ -235,8 +267,9 @@ static void check_missed_mark(bool self) {
   tick_after(0);
   vigil__loop_poll_exit(l, now, 1);
   if (self)
-    vigil__loop_self(l, 0);
+    vigil__loop_self_begin(l, now);
   tick_after(VIGIL__SEC);
+  vigil__loop_self_end(l, now);
   vigil__store(&l->mark, VIGIL__LOOP_NO_MARK);
   vigil__loop_poll_enter(l, now);
   vigil__store(&l->mark, 0);

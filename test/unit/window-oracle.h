@@ -14,8 +14,17 @@
 struct oracle_period {
   vigil__mono_t start;
   vigil__mono_t end;  /* UINT64_MAX: still open. */
-  bool self;
+  uint64_t self;      /* So long from its start our own work lasts. */
 };
+
+/* Whether the part until `to` is our own work, by half at least. */
+static inline bool oracle_is_self(const struct oracle_period* p,
+                                  vigil__mono_t to) {
+  const uint64_t all = to - p->start;
+  const uint64_t self = p->self < all ? p->self : all;
+
+  return self != 0 && self >= all / 2;
+}
 
 /* Sums the parts of p[0..n) inside of begin..end; p is in order of time. */
 static inline void oracle_sum(const struct oracle_period* p,
@@ -40,7 +49,8 @@ static inline void oracle_sum(const struct oracle_period* p,
     const vigil__mono_t from = p[low].start > begin ? p[low].start : begin;
     const vigil__mono_t to = p[low].end < end ? p[low].end : end;
 
-    if (to > from && !(what == VIGIL__WINDOW_MASKED && p[low].self))
+    if (to > from &&
+        !(what == VIGIL__WINDOW_MASKED && oracle_is_self(&p[low], to)))
       vigil__hist_copy_add(sum, to - from);
   }
 }

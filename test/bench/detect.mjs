@@ -21,7 +21,7 @@ const server = fileURLToPath(new URL('detect-server.cjs', import.meta.url));
 const plan = QUICK ?
   { calm: 2, fault: 10, after: 8, windowMs: 2000,
     env: { VIGIL_GRACE: '0s', VIGIL_WINDOW: '2s', VIGIL_FOR: '2s', VIGIL_CPU_PROFILE: '2s' } } :
-  { calm: 12, fault: 40, after: 20, windowMs: 10_000, env: {} };
+  { calm: 12, fault: 30, after: 20, windowMs: 10_000, env: {} };
 const own = `${FOLDER}/${addOns['@sentry-internal/node-native-stacktrace']}`;
 const tools = { windowMs: plan.windowMs, limitMs: 50, busy: 0.7, stallMs: 250,
                 stacktrace: existsSync(`${own}/loads`) ? `${own}/` : undefined };

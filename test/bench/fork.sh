@@ -19,9 +19,18 @@ heaps=${HEAPS-50 500 2000} rounds=${ROUNDS:-3} thp_heap=${THP_HEAP:-500} each=${
 binaries
 machine
 PATIENCE=1200  # A large heap takes its time.
-thp=/sys/kernel/mm/transparent_hugepage/enabled
-was=$(sed 's/.*\[\(.*\)\].*/\1/' $thp 2> /dev/null || true)
-trap '[ -z "$was" ] || echo "$was" > $thp 2> /dev/null || true; end_all; rm -rf "$tmp"' EXIT
+thp=/sys/kernel/mm/transparent_hugepage
+mode_of() { sed 's/.*\[\(.*\)\].*/\1/' "$1" 2> /dev/null || true; }
+was=$(mode_of $thp/enabled)
+declare -A size_was  # Of the sizes between 4 KB and 2 MB, which newer kernels have.
+for size in 64kB 256kB; do size_was[$size]=$(mode_of $thp/hugepages-$size/enabled); done
+as_it_was() {
+  [ -z "$was" ] || echo "$was" > $thp/enabled || true
+  for size in "${!size_was[@]}"; do
+    [ -z "${size_was[$size]}" ] || echo "${size_was[$size]}" > $thp/hugepages-$size/enabled || true
+  done 2> /dev/null
+}
+trap 'as_it_was; end_all; rm -rf "$tmp"' EXIT
 
 start() {  # which, MB
   local where="env VIGIL=on VIGIL_DISK=20GB VIGIL_STALL_MS=off VIGIL_LAG_P99_MS=60000 VIGIL_GC_SHARE=off"
@@ -101,14 +110,22 @@ fi
 if [ "$thp_heap" != 0 ] && [ -n "$was" ]; then
   echo
   head_row
-  for mode in never madvise always; do
-    echo "$mode" 2> /dev/null > $thp || { echo "# $thp cannot be written"; break; }
+  thp_rows() {  # label
     for _ in 1 2; do
       start ours "$thp_heap"
-      row "THP $mode, $(awk '/^AnonHugePages/ { print int($2 / 1024) }' "/proc/$pid/smaps_rollup") MB huge" "$(take)"
+      row "$1, $(awk '/^AnonHugePages/ { print int($2 / 1024) }' "/proc/$pid/smaps_rollup") MB huge" "$(take)"
       end_all
       rm -rf "$tmp/vigil"
     done
+  }
+  for mode in never madvise always; do
+    echo "$mode" 2> /dev/null > $thp/enabled || { echo "# $thp/enabled cannot be written"; break; }
+    thp_rows "THP $mode"
   done
-  echo "$was" > $thp
+  as_it_was
+  for size in 64kB 256kB; do
+    [ -n "${size_was[$size]}" ] && echo always 2> /dev/null > $thp/hugepages-$size/enabled || continue
+    thp_rows "THP $size always"
+    as_it_was
+  done
 fi

@@ -16,11 +16,11 @@ import { variants } from './variants.mjs';
 const { OURS, STOCK, FOLDER, WORK, SERVER_CPUS, LOAD_CPU, QUICK, MACHINE } = process.env;
 const { list, missing } = variants({ stock: STOCK, ours: OURS, folder: FOLDER, work: WORK });
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-// Seconds in all, with 12 variants: hello 300, json and fastify 190 each, each kind of
-// work 80, start-up 60, idle 70.
+// Seconds in all, with 12 variants: hello 200, json and fastify 140 each, each kind of
+// work 50, start-up 50, idle 35.
 const plan = QUICK ?
   { hello: 1, json: 1, fastify: 1, seconds: 1, warm: 0.5, works: 1, workMs: 300, starts: 3, idleRounds: 1, idleSeconds: 2 } :
-  { hello: 6, json: 4, fastify: 4, seconds: 2.5, warm: 1, works: 5, workMs: 900, starts: 60, idleRounds: 4, idleSeconds: 10 };
+  { hello: 4, json: 3, fastify: 3, seconds: 2.5, warm: 1, works: 3, workMs: 900, starts: 50, idleRounds: 2, idleSeconds: 10 };
 const began = Date.now();
 const limit = 25 * 60_000;
 

@@ -18,13 +18,8 @@ binaries
 machine
 echo "# ${ROUNDS:-50} rounds, each variant once a round, in another order"
 export VIGIL_DIR=$tmp/vigil
-# Both written anew, in the same way: how a file came to lie in the page cache (in
-# large pieces or small ones) is up to 1 ms of a start.
-mkdir "$tmp/bin"
-cat "$stock" > "$tmp/bin/stock"
-cat "$ours" > "$tmp/bin/ours"
-chmod +x "$tmp/bin"/*
-"$stock" "$here/startup.mjs" "$tmp/bin/stock" "$tmp/bin/ours" "${ROUNDS:-50}" > "$tmp/samples"
+written_alike
+"$stock" "$here/startup.mjs" "$stock" "$ours" "${ROUNDS:-50}" > "$tmp/samples"
 for what in time memory; do
   grep -P "\t$what" "$tmp/samples" > "$tmp/$what"
   "$stock" "$here/table.mjs" difference $markdown < "$tmp/$what"

@@ -75,7 +75,7 @@ export async function stress({ node, snapshots, names, keep, flags, env, each, s
   const args = ['--expose-gc', ...flags, path.join(here, 'fork-app.mjs'), snapshots, keep, ...names];
   const app = spawn(node, args.map(String), {
     env: { VIGIL: 'on', VIGIL_LAG_P99_MS: '60000', VIGIL_STALL_MS: 'off', VIGIL_GC_SHARE: 'off', VIGIL_OLD_SPACE_SHARE: 'off',
-           VIGIL_POOL_WAIT_P99_MS: 'off', VIGIL_DISK: '10GB', VIGIL_HEAP_TIME: '60s', VIGIL_DIR: path.join(dir, 'vigil'), ...env,
+           VIGIL_POOL_WAIT_P99_MS: 'off', VIGIL_DISK: '10GB', VIGIL_REPORT: 'off', VIGIL_HEAP_TIME: '60s', VIGIL_DIR: path.join(dir, 'vigil'), ...env,
            ...Object.fromEntries(Object.entries(process.env).filter(([name]) => /^VIGIL_HEAP_/.test(name))) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -4,7 +4,7 @@
 #
 # All of docs/performance.md but the text around its tables: HTTP, timers, the thread
 # pool, GC, start-up, idle wake-ups and memory, for the official binary, ours in
-# each state, and what else measures event loops, interleaved in one run. 17 minutes;
+# each state, and what else measures event loops, interleaved in one run. some 17 minutes;
 # the first time some more, for add-ons to be built.
 #
 #   run.sh            writes the tables into docs/performance.md

@@ -2,7 +2,8 @@
 # Copyright Node Vigil contributors.
 # SPDX-License-Identifier: MIT
 #
-# The table of docs/detection.md: faults, and who notices them. Some 21 minutes.
+# The table of docs/detection.md: faults, and who notices them. Planned for 21
+# minutes.
 #
 #   detect.sh            writes the table into docs/detection.md
 #   detect.sh --quick    with windows of 2 s (6 minutes), to stdout: a check

@@ -28,8 +28,8 @@ as_it_was() {
   [ -z "$was" ] || echo "$was" > $thp/enabled || true
   for size in "${!size_was[@]}"; do
     [ -z "${size_was[$size]}" ] || echo "${size_was[$size]}" > $thp/hugepages-$size/enabled || true
-  done 2> /dev/null
-}
+  done
+} 2> /dev/null
 trap 'as_it_was; end_all; rm -rf "$tmp"' EXIT
 
 start() {  # which, MB
@@ -60,6 +60,15 @@ row() {  # label, JSON
     console.log(it.error ? `| ${label} | ${it.error} |` : `| ${[label, n(it.heapMb), n(it.residentMb), n(it.stopMs),
       n(it.stopMs / it.residentMb * 1024), n(it.longestMs), n(it.restMs), n(it.forkMs), n(it.tookMs / 1000), n(it.ownMb), n(it.fileMb)].join(" | ")} |`);
   ' "$1" "$2"
+}
+
+thp_rows() {  # label
+  for _ in 1 2; do
+    start ours "$thp_heap"
+    row "$1, $(awk '/^AnonHugePages/ { print int($2 / 1024) }' "/proc/$pid/smaps_rollup") MB huge" "$(take)"
+    end_all
+    rm -rf "$tmp/vigil"
+  done
 }
 
 head_row() {
@@ -110,14 +119,6 @@ fi
 if [ "$thp_heap" != 0 ] && [ -n "$was" ]; then
   echo
   head_row
-  thp_rows() {  # label
-    for _ in 1 2; do
-      start ours "$thp_heap"
-      row "$1, $(awk '/^AnonHugePages/ { print int($2 / 1024) }' "/proc/$pid/smaps_rollup") MB huge" "$(take)"
-      end_all
-      rm -rf "$tmp/vigil"
-    done
-  }
   for mode in never madvise always; do
     echo "$mode" 2> /dev/null > $thp/enabled || { echo "# $thp/enabled cannot be written"; break; }
     thp_rows "THP $mode"

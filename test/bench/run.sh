@@ -4,8 +4,8 @@
 #
 # All of docs/performance.md but the text around its tables: HTTP, timers, the thread
 # pool, GC, start-up, idle wake-ups and memory, for the official binary, ours in
-# each state, and what else measures event loops, interleaved in one run. some 17 minutes;
-# the first time some more, for add-ons to be built.
+# each state, and what else measures event loops, interleaved in one run. Planned for 17
+# minutes; the first time some more, for add-ons to be built.
 #
 #   run.sh            writes the tables into docs/performance.md
 #   run.sh --quick    one short round (3 minutes), to stdout: no figures, a check

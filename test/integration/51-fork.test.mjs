@@ -5,10 +5,11 @@
 // in the process; and that the process goes on as if nothing had happened.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { app, temporary, until } from './helpers.mjs';
+import { MINUTE, app, node, temporary, until } from './helpers.mjs';
 import { checkIncident, checkSnapshot, waitForIncident } from './incident.mjs';
 import { children, inside, open, read, start } from './heap.mjs';
 import { checkLoads } from './loaders.mjs';
@@ -184,7 +185,8 @@ describe('the process', { concurrency: 2 }, () => {
       const m = await capture();
       const after = regions();
       const hidden = after.filter(([, , is]) => is);
-      const pages = new BigUint64Array(hidden.map(([from]) => from));
+      const pages = new BigUint64Array(hidden.flatMap(([from, to]) =>
+        Array.from({ length: Math.ceil(Number(to - from) / 2 ** 18) }, (_, i) => from + BigInt(i) * 2n ** 18n)));
       const size = (list) => Number(list.reduce((sum, [from, to]) => sum + to - from, 0n));
       // Bytes that were hidden before and are there now, but not hidden.
       let lost = 0;
@@ -206,5 +208,26 @@ describe('the process', { concurrency: 2 }, () => {
     assert.ok(pages > 20 && here > 0.9 * pages, said);
     assert.equal(inFork, 0, said);
     assert.equal(spawned, 'works\n');
+  });
+
+  // Chunks of 256 KB each in a mapping of its own would be half of the fork's time.
+  test('is short: the heap lies in one piece, also where threads make it', async () => {
+    const value = JSON.parse(execFileSync(node, ['-e', `
+      const { readFileSync } = require('node:fs');
+      const { Worker } = require('node:worker_threads');
+      const fill = 'globalThis.kept = Array.from({ length: 20_000 }, () => new Array(496).fill(7));';
+      const wait = "require(\\"node:worker_threads\\").parentPort.once(\\"message\\", () => {})";
+      const workers = [1, 2].map(() => new Worker(fill + wait, { eval: true }));
+      eval(fill);
+      Promise.all(workers.map((one) => new Promise((done) => one.once('online', done)))).then(() => {
+        setTimeout(function look() {
+          const { rss } = process.memoryUsage();
+          if (rss < 240e6) return setTimeout(look, 20);
+          console.log(JSON.stringify({ rss, chunks: Math.floor(240e6 / 2 ** 18),
+                                       mappings: readFileSync('/proc/self/maps', 'latin1').split('\\n').length }));
+          for (const one of workers) one.postMessage(0);
+        });
+      });`], { encoding: 'utf8', timeout: MINUTE, env: { ...process.env, VIGIL: 'off' } }));
+    assert.ok(value.mappings < value.chunks / 2, JSON.stringify(value));
   });
 });

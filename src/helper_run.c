@@ -16,6 +16,7 @@
 #include <unistd.h>    /* read */
 
 #define MB (UINT64_C(1) << 20)
+#define END_TIME (5 * VIGIL__SEC)  /* From its last word to its end. */
 #define LINES 20u      /* That one run may say. */
 
 /* What Node's threads and V8's reservations count as data, without touching it:
@@ -79,6 +80,13 @@ static void remember(struct vigil__helper_run* run, const char* text) {
     snprintf(run->why, sizeof(run->why), "%s", text);
 }
 
+/* What has been said counts, also of one that then hangs. */
+static void end_soon(struct vigil__helper_run* run) {
+  const vigil__mono_t latest = vigil__os.mono() + END_TIME;
+
+  run->deadline = run->deadline < latest ? run->deadline : latest;
+}
+
 static void take_line(struct vigil__helper_run* run) {
   struct vigil__helper_said said;
 
@@ -100,6 +108,7 @@ static void take_line(struct vigil__helper_run* run) {
     case VIGIL__HELPER_DONE:
       run->done = true;
       run->code = said.n;
+      end_soon(run);
       break;
     case VIGIL__HELPER_OTHER:
       remember(run, said.text);
@@ -129,10 +138,10 @@ static void read_lines(struct vigil__helper_run* run) {
 
 static enum vigil__helper_end how(const struct vigil__helper_run* run,
                                   int status) {
-  if (run->late)
-    return VIGIL__HELPER_LATE;
   if (run->done)
     return run->code == 1 ? VIGIL__HELPER_FAILED : VIGIL__HELPER_ENDED;
+  if (run->late)
+    return VIGIL__HELPER_LATE;
   return status != -1 && WIFSIGNALED(status) ? VIGIL__HELPER_KILLED
                                              : VIGIL__HELPER_FAILED;
 }
@@ -161,7 +170,7 @@ bool vigil__helper_run_poll(struct vigil__helper_run* run,
   read_lines(run);
   if (!vigil__reap(run->process.pid, run->process.pidfd, &status)) {
     if (now >= run->deadline && !run->late) {
-      run->late = true;
+      run->late = true;  /* Once. */
       vigil__reap_kill(run->process.pid, run->process.pidfd);
     }
     return false;

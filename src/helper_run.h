@@ -27,7 +27,7 @@ struct vigil__helper_run {
   struct vigil__helper_process process;
   struct vigil__helper_lines lines;
   vigil__mono_t deadline;
-  bool late;                    /* It was killed for that. */
+  bool late;                    /* It was killed for that, done or not. */
   bool done;                    /* It said the last word... */
   uint64_t code;                /* ...and that. */
   unsigned said;                /* Lines that were passed on... */

@@ -126,3 +126,13 @@ describe('the cool-down', { concurrency: 4 }, () => {
     assert.equal(first.vigil.length, 1);
   });
 });
+
+// Stock Node hangs in every third: a thread that compiles waits for the main thread
+// to collect garbage, and the main thread for it.
+describe('process.exit() while threads allocate', () => {
+  test('ends, and at once', async (t) => {
+    const flags = ['--stress-concurrent-allocation', '--no-lazy', '--max-old-space-size=200'];
+    for (let i = 0; i < 20; i++)
+      await ends(new App(t, [...flags, app('allocating.mjs')], { env: { VIGIL: 'off' } }), () => {}, { code: 5 });
+  });
+});
